@@ -1,0 +1,1 @@
+"""What the daemon knows about movies: pure judgements, without I/O, clock, randomness or logging."""
