@@ -1,0 +1,81 @@
+"""The HealthMonitor: looks at the whole from time to time and says what a person should know."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from actors.base import Address, Supervised
+from actors.breaker import Breaker, BreakerState
+from actors.health import HealthBoard
+from actors.messages import Tick
+from metrics.catalogue import Catalogue
+from storage import breakers
+from storage.database import Database
+from storage.errors import DatabaseUnavailable
+
+CHECK_EVERY_S = 2.0
+
+
+class HealthMonitor(Supervised):
+    """`standing` are facts of the configuration that a person should know; `describe_tree` gives the tree."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        database: Database,
+        node: str,
+        health: HealthBoard,
+        breakers: Sequence[Breaker],
+        standing: Sequence[tuple[str, str]],
+        describe_tree: Callable[[], list[dict[str, Any]]],
+        metrics: Catalogue,
+    ) -> None:
+        super().__init__(address)
+        self._database, self._node, self._health, self._breakers = database, node, health, breakers
+        self._standing, self._describe_tree, self._metrics = standing, describe_tree, metrics
+        self._saved: dict[str, tuple[str, str]] = {}
+
+    def init(self) -> None:
+        for source, text in self._standing:
+            self._health.set(source, text)
+        self.address.tell_after(0.0, Tick())
+
+    def handle(self, message: Tick) -> None:
+        self._look_at_breakers()
+        self._look_at_groups()
+        self.address.tell_after(CHECK_EVERY_S, Tick())
+
+    def _look_at_breakers(self) -> None:
+        for breaker in self._breakers:
+            source = f"breaker:{breaker.dependency}"
+            if breaker.state is BreakerState.CLOSED:
+                self._health.clear(source)
+            else:
+                self._health.set(source, f"{breaker.dependency} is not used now: {breaker.reason}")
+        changed = [b for b in self._breakers if self._saved.get(b.dependency, ("closed", "")) != (b.state, b.reason)]
+        if not changed:
+            return
+        try:
+            with self._database.transaction() as connection:
+                for breaker in changed:
+                    breakers.save(
+                        connection,
+                        node=self._node,
+                        dependency=breaker.dependency,
+                        state=breaker.state.value,
+                        retry_in_s=breaker.retry_in_s(),
+                        reason=breaker.reason,
+                    )
+        except DatabaseUnavailable:
+            return
+        self._saved |= {breaker.dependency: (breaker.state.value, breaker.reason) for breaker in changed}
+
+    def _look_at_groups(self) -> None:
+        parked = [child for child in self._describe_tree() if child["state"] == "parked"]
+        self._metrics.parked.set(len(parked))
+        for child in self._describe_tree():
+            source = f"group:{child['name']}"
+            if child["state"] == "parked":
+                self._health.set(source, f"{child['name']} crashed too often: {child['last_error']}", severity="error")
+            else:
+                self._health.clear(source)

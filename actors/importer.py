@@ -1,0 +1,401 @@
+"""An Importer: brings finished downloads into one root folder, by journaled steps that a crash may cut anywhere.
+
+plan -> stage under a temporary name in the target folder -> give the final name -> recycle the old file -> record. The
+journal says which step was last; taking it again is harmless. All touching of disks is done by a helper process, so a
+dead mount hangs that and not the daemon.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from actors.base import Address
+from actors.breaker import Breaker, Outage
+from actors.health import HealthBoard
+from actors.messages import Tick
+from actors.worker import Failed, PutOff, Worker
+from movies.decision import HeldRelease, is_upgrade
+from movies.files import HEAD_BYTES, ListedFile, NoFilm, NoFilmReason, choose_film, extension_of, is_container_for
+from movies.movie import DownloadId, DownloadState, MovieId, MovieState
+from movies.naming import movie_file, movie_folder, quality_full
+from movies.profile import Profile
+from movies.quality import Revision, quality_named
+from storage import acquisition, downloads, imports, jobs, movies, progress
+from storage.acquisition import client_lane, root_lane
+from storage.database import Connection
+from storage.errors import DatabaseUnavailable
+from storage.file_access import FileHelper, HelperGone, HelperHung
+from storage.file_errors import (
+    Denied,
+    FileError,
+    FolderGone,
+    NoSpace,
+    NotRegular,
+    OutsideRoot,
+    ReadOnly,
+    SourceChanged,
+    SourceGone,
+    TargetExists,
+)
+from storage.files import Identity
+from storage.jobs import Claim
+from storage.progress import Progress
+
+CHECK_EVERY_S = 30.0
+STABLE_WAIT_S = 5.0
+PROGRESS_EVERY_S = 0.5
+ROOT_IS_DOWN = (NoSpace, ReadOnly, FolderGone, HelperHung, HelperGone)
+HOSTILE = (NoFilmReason.UNSAFE_PATH, NoFilmReason.DANGEROUS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportRules:
+    """How films come into the root, from the configuration."""
+
+    transfer: Literal["hardlink-only", "prefer-hardlink", "copy", "move"]
+    recycle_bin: str
+    folder_pattern: str
+    file_pattern: str
+    min_free_bytes: int
+
+
+class Importer(Worker):
+    """Serves `root`; `helper` is its own process for the disk."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        root: Path,
+        rules: ImportRules,
+        profiles: Mapping[str, Profile],
+        helper: FileHelper,
+        breaker: Breaker,
+        health: HealthBoard,
+        clock: Callable[[], float] = time.monotonic,
+        **worker: Any,
+    ) -> None:
+        super().__init__(address, **worker)
+        self._root, self._rules, self._profiles = root, rules, profiles
+        self._helper, self._breaker, self._health, self._clock = helper, breaker, health, clock
+        self._reported_at = 0.0
+
+    def init(self) -> None:
+        self.address.tell_after(0.0, Tick())
+
+    def interrupt(self) -> None:
+        self._helper.close()
+
+    def cleanup(self, reason: BaseException | None) -> None:
+        self._helper.close()
+
+    def other(self, message: Tick) -> None:
+        try:
+            self._check_root()
+        except DatabaseUnavailable:
+            pass  # asked again at the next check
+        finally:
+            self.address.tell_after(CHECK_EVERY_S, Tick())
+
+    def work(self, claim: Claim) -> None:
+        download_id = DownloadId(claim.payload["download_id"])
+        with self.database.transaction() as connection:
+            download = downloads.one(connection, download_id)
+            journal = imports.one(connection, download_id)
+        if download is None:
+            raise Failed(f"download {download_id} does not exist", reason="gone", is_permanent=True)
+        if download["state"] == DownloadState.IMPORTED:
+            with self.finishing(claim):
+                return
+        try:
+            with self._breaker.call():
+                self._import(claim, download, journal)
+        except SourceChanged as error:
+            raise PutOff(str(error), waiting_for="a file that is still written", delay_s=STABLE_WAIT_S) from error
+        except (TargetExists, OutsideRoot, NotRegular) as error:
+            raise Failed(str(error), reason="import: file exists", is_permanent=True) from error
+        except Denied as error:
+            raise Failed(str(error), reason="permission denied") from error
+        except FileError as error:
+            raise Failed(str(error), reason="import: file transfer") from error
+
+    def _import(self, claim: Claim, download: Mapping[str, Any], journal: Mapping[str, Any] | None) -> None:
+        """All steps from the one the journal names."""
+        try:
+            staged = self._staged_before(journal)
+            if journal is None or staged is None:
+                journal = self._plan(claim, download)
+                if journal is None:
+                    return
+                staged = self._stage(journal)
+            self._place(journal, staged)
+            self._record(claim, download, staged)
+        except ROOT_IS_DOWN as error:
+            self._health.set(root_lane(str(self._root)), f"an import waits: {error}")
+            raise Outage(str(error)) from error
+
+    def gave_up(self, connection: Connection, claim: Claim, error: Failed) -> None:
+        """A person must look; the downloaded file stays where it is."""
+        downloads.move(
+            connection,
+            claim.payload["download_id"],
+            DownloadState.BLOCKED,
+            expected=(DownloadState.COMPLETED, DownloadState.IMPORTING),
+            error=str(error),
+        )
+        if claim.movie_id is not None:
+            movies.set_state(connection, claim.movie_id, MovieState.BLOCKED, reason=str(error))
+
+    def _plan(self, claim: Claim, download: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Choose the film and write the journal; None when there is nothing to import and the job has ended."""
+        source = self._film(download["content_path"])
+        if isinstance(source, NoFilm):
+            self._reject(claim, download, source)
+            return None
+        download_id, movie_id = DownloadId(download["id"]), MovieId(download["movie_id"])
+        with self.database.transaction() as connection:
+            movie = movies.one(connection, movie_id)
+            file = imports.file_of(connection, movie_id)
+        assert movie is not None
+        profile = self._profiles.get(movie["profile"])
+        if file and profile and file["release_title"] != download["title"]:
+            held, new = _held(file), _held(download)
+            if not is_upgrade(new, over=held, profile=profile):
+                self._decline(claim, download, f"not an upgrade of {quality_full(held.quality, held.revision)}")
+                return None
+        folder, name = self._target(movie, download, extension=extension_of(source))
+        self._helper.make_folders(self._root, folder)
+        recycle = f"{self._rules.recycle_bin}/{download_id}"
+        target = str(self._root / folder / name)
+        old_path = file["path"] if file else None
+        if old_path is not None:
+            self._helper.make_folders(self._root, recycle)
+        with self.database.transaction() as connection:
+            downloads.move(
+                connection,
+                download_id,
+                DownloadState.IMPORTING,
+                expected=(DownloadState.COMPLETED, DownloadState.IMPORTING, DownloadState.BLOCKED),
+            )
+            imports.plan(
+                connection,
+                download_id=download_id,
+                movie_id=movie_id,
+                source_path=source,
+                temp_path=str(self._root / folder / f".understudy-{download_id}.partial"),
+                target_path=target,
+                old_path=old_path,
+                recycle_path=str(self._root / recycle / Path(old_path or target).name),
+            )
+            return imports.one(connection, download_id)
+
+    def _film(self, content_path: str) -> str | NoFilm:
+        """The absolute path of the film in a download, or why there is none."""
+        try:
+            identity = self._helper.identity(content_path)
+            folder, name = str(Path(content_path).parent), Path(content_path).name
+            listed = [ListedFile(path=name, size_bytes=identity.size_bytes)]
+        except NotRegular:
+            folder = content_path
+            scan = self._helper.scan(content_path)
+            listed = [ListedFile(path=file.path, size_bytes=file.size_bytes) for file in scan.files]
+        film = choose_film(listed)
+        if isinstance(film, NoFilm):
+            return film
+        path = str(Path(folder) / film.path)
+        if not is_container_for(extension_of(path), self._helper.head(path, HEAD_BYTES)):
+            return NoFilm(reason=NoFilmReason.DANGEROUS, text=f"{film.path!a} is not the container its name says")
+        return path
+
+    def _target(self, movie: Mapping[str, Any], download: Mapping[str, Any], *, extension: str) -> tuple[str, str]:
+        new = _held(download)
+        values = {
+            "Movie Title": movie["title"],
+            "Release Year": movie["year"],
+            "TmdbId": movie["tmdb_id"],
+            "ImdbId": movie["imdb_id"],
+            "Quality Full": quality_full(new.quality, new.revision),
+        }
+        folder = movie_folder(self._rules.folder_pattern, values)
+        return folder, movie_file(self._rules.file_pattern, values, extension=extension)
+
+    def _staged_before(self, journal: Mapping[str, Any] | None) -> Identity | None:
+        """The staged file's identity when an import that was cut short had come so far and its file is still there."""
+        if journal is None or journal["state"] != "staged":
+            return None
+        staged = Identity(
+            device=journal["device"],
+            inode=journal["inode"],
+            size_bytes=journal["size_bytes"],
+            mtime_ns=journal["mtime_ns"],
+        )
+        return staged if staged in (self._seen(journal["temp_path"]), self._seen(journal["target_path"])) else None
+
+    def _seen(self, path: str) -> Identity | None:
+        try:
+            return self._helper.identity(path)
+        except (SourceGone, NotRegular):
+            return None
+
+    def _stage(self, journal: Mapping[str, Any]) -> Identity:
+        transfer = "prefer-hardlink" if self._rules.transfer == "move" else self._rules.transfer
+        self._helper.remove(journal["temp_path"], root=self._root)
+        report = self._reporter(journal)
+        staged = self._helper.stage(
+            journal["source_path"], journal["temp_path"], root=self._root, transfer=transfer, on_progress=report
+        )
+        if staged.link_refusal and self._rules.transfer != "copy":
+            text = f"hard links are refused here ({staged.link_refusal}): films are copied"
+            if self._health.set(f"hardlink:{self._root}", text):
+                self.log.warning("films are copied, not linked", root=str(self._root), reason=staged.link_refusal)
+        identity = self._helper.identity(journal["temp_path"])
+        with self.database.transaction() as connection:
+            imports.staged(connection, journal["download_id"], identity=identity, method=staged.method)
+        return identity
+
+    def _place(self, journal: Mapping[str, Any], staged: Identity) -> None:
+        """Give the staged file its final name, if it has not got it yet, and put the old one into the recycle bin."""
+        temp, target, old_path = journal["temp_path"], journal["target_path"], journal["old_path"]
+        if self._seen(target) != staged or self._seen(temp) == staged:
+            if old_path == target and self._seen(target) not in (None, staged):
+                self._helper.replace(temp, target, journal["recycle_path"], root=self._root)
+            else:
+                self._helper.place(temp, target, root=self._root)
+        if old_path is not None and old_path != target and self._seen(old_path) is not None:
+            self._helper.recycle(old_path, journal["recycle_path"], root=self._root)
+
+    def _record(self, claim: Claim, download: Mapping[str, Any], staged: Identity) -> None:
+        movie_id, download_id = MovieId(download["movie_id"]), DownloadId(download["id"])
+        with self.finishing(claim) as connection:
+            journal = imports.one(connection, download_id)
+            assert journal is not None
+            path, method = journal["target_path"], journal["method"]
+            imports.done(
+                connection,
+                download_id,
+                movie_id=movie_id,
+                path=path,
+                identity=staged,
+                method=method,
+                quality=download["quality"],
+                revision=download["revision"],
+                release_title=download["title"],
+            )
+            acquisition.imported(
+                connection, movie_id, download_id, path=path, method=method, correlation_id=claim.correlation_id
+            )
+            if self._rules.transfer == "move":
+                self._enqueue_removal(connection, download)
+        self._health.clear(root_lane(str(self._root)))
+        self.metrics.imports.labels(method=method).inc()
+        self.log.info("a film was imported", movie_id=movie_id, path=path, method=method)
+
+    def _reject(self, claim: Claim, download: Mapping[str, Any], film: NoFilm) -> None:
+        """The download holds no film that may be filed: never again, and on to the next release."""
+        movie_id = MovieId(download["movie_id"])
+        with self.finishing(claim) as connection:
+            downloads.move(
+                connection,
+                download["id"],
+                DownloadState.FAILED,
+                expected=(DownloadState.COMPLETED, DownloadState.IMPORTING),
+                error=film.text,
+            )
+            acquisition.block(
+                connection,
+                movie_id,
+                release_id=download["release_id"],
+                infohash=download["infohash"],
+                title=download["title"],
+                reason=film.text,
+            )
+            self._enqueue_removal(connection, download)
+            acquisition.failed(
+                connection,
+                movie_id,
+                attempt=download["attempt"],
+                reason=f"import: {film.reason.value}",
+                error=film.text,
+                policy=self.policy,
+                jitter=self.chance(),
+                correlation_id=claim.correlation_id,
+            )
+        line = self.log.error if film.reason in HOSTILE else self.log.warning
+        line("a download holds no film", movie_id=movie_id, release=download["title"], reason=film.text)
+
+    def _decline(self, claim: Claim, download: Mapping[str, Any], text: str) -> None:
+        with self.finishing(claim) as connection:
+            downloads.move(
+                connection,
+                download["id"],
+                DownloadState.BLOCKED,
+                expected=(DownloadState.COMPLETED, DownloadState.IMPORTING),
+                error=text,
+            )
+            downloads.end(connection, download["id"])
+            movies.set_state(connection, MovieId(download["movie_id"]), MovieState.IMPORTED, reason=text)
+        self.log.info("a download is not imported", movie_id=download["movie_id"], reason=text)
+
+    def _enqueue_removal(self, connection: Connection, download: Mapping[str, Any]) -> None:
+        jobs.enqueue(
+            connection,
+            "remove",
+            lane=client_lane(download["client"]),
+            node=self.node,
+            payload={"download_id": download["id"], "with_data": True},
+            unique_key=f"remove:{download['id']}",
+            movie_id=MovieId(download["movie_id"]),
+            correlation_id=download["correlation_id"],
+        )
+
+    def _reporter(self, journal: Mapping[str, Any]) -> Callable[[int, int], None]:
+        def report(done_bytes: int, total_bytes: int) -> None:
+            now = self._clock()
+            if now - self._reported_at < PROGRESS_EVERY_S:
+                return
+            self._reported_at = now
+            row = Progress(
+                operation=f"import:{journal['download_id']}",
+                movie_id=journal["movie_id"],
+                step="copying",
+                done_bytes=done_bytes,
+                total_bytes=total_bytes,
+            )
+            with self.database.transaction() as connection:
+                progress.write(connection, [row])
+
+        return report
+
+    def _check_root(self) -> None:
+        source = f"root:{self._root}"
+        try:
+            free_bytes = self._helper.free_bytes(self._root)
+        except FolderGone:
+            if not self._make_unused_root():
+                self._health.set(source, f"{self._root} is not there: is its disk mounted?", severity="error")
+            return
+        except FileError as error:
+            self._health.set(source, str(error), severity="error")
+            return
+        self.metrics.free_bytes.labels(root=str(self._root)).set(free_bytes)
+        if free_bytes < self._rules.min_free_bytes:
+            self._health.set(source, f"{self._root} has only {free_bytes / 2**30:.1f} GiB free")
+        else:
+            self._health.clear(source)
+
+    def _make_unused_root(self) -> bool:
+        """Make a root folder that never held a film; one that did is a mount that is away."""
+        with self.database.transaction() as connection:
+            if imports.has_files_below(connection, f"{self._root}/"):
+                return False
+        try:
+            self._helper.make_folders("/", str(self._root).lstrip("/"))
+        except FileError as error:
+            self._health.set(f"root:{self._root}", str(error), severity="error")
+        return True
+
+
+def _held(row: Mapping[str, Any]) -> HeldRelease:
+    return HeldRelease(quality=quality_named(row["quality"]), revision=Revision(**row["revision"]))

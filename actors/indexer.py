@@ -1,0 +1,341 @@
+"""An Indexer: asks one indexer for releases, judges what it answers, and fetches the torrents of those chosen.
+
+Searches and RSS end in the same place: every release with all reasons in the decision log, and a `select` job for each
+movie that something may be taken for.
+"""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from actors.base import Address
+from actors.breaker import Breaker
+from actors.dependency import calling
+from actors.messages import Tick
+from actors.selector import IndexerTerms
+from actors.worker import Failed, PutOff, Worker
+from clients.errors import AuthenticationFailed, BadAnswer, ClientError, Gone, Refused
+from clients.metainfo import parse_magnet, parse_torrent
+from clients.torznab import LastSeen, Torznab
+from clients.torznab_feed import Item
+from movies.decision import Offer, Reason, Target, Verdict, decide
+from movies.movie import MovieId, ReleaseId
+from movies.profile import Profile
+from movies.release import ParsedRelease, Unparsable, parse_release
+from movies.title import clean_title
+from storage import acquisition, downloads, jobs, movies, releases
+from storage.acquisition import indexer_lane
+from storage.database import Connection
+from storage.errors import DatabaseUnavailable
+from storage.jobs import Claim
+from storage.releases import Links
+
+CLIENT_WAIT_S = 5.0
+Goal = TypeVar("Goal", int, float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientTerms:
+    """What choosing a download client must know of one, and its own seed goal."""
+
+    name: str
+    priority: int
+    breaker: Breaker
+    accepts_private: bool
+    seed_ratio: float | None
+    seed_time_s: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grab:
+    """A torrent that was fetched, ready to be written down."""
+
+    infohash: str
+    torrent: bytes | None
+    magnet: str | None
+    size_bytes: int | None
+    is_private: bool
+
+
+class Indexer(Worker):
+    """`torznab` is made by the supervisor, with its own limits; `clients` are those a grab may go to."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        torznab: Torznab,
+        breaker: Breaker,
+        terms: IndexerTerms,
+        profiles: Mapping[str, Profile],
+        clients: Sequence[ClientTerms],
+        rss_interval_s: float,
+        seed_ratio: float | None,
+        seed_time_s: int | None,
+        **worker: Any,
+    ) -> None:
+        super().__init__(address, **worker)
+        self._torznab, self._breaker, self._terms = torznab, breaker, terms
+        self._profiles, self._clients = profiles, clients
+        self._rss_interval_s, self._seed_ratio, self._seed_time_s = rss_interval_s, seed_ratio, seed_time_s
+
+    @property
+    def name(self) -> str:
+        return self._torznab.name
+
+    def init(self) -> None:
+        self.address.tell_after(0.0, Tick())
+
+    def other(self, message: Tick) -> None:
+        """See that the next look at the feed is in the queue."""
+        delay_s = 1.0
+        try:
+            with self.database.transaction() as connection:
+                ago_s = releases.last_synced_s(connection, self.name)
+                due_in_s = 0.0 if ago_s is None else self._rss_interval_s - ago_s
+                jobs.enqueue(
+                    connection,
+                    "rss",
+                    lane=indexer_lane(self.name),
+                    payload={},
+                    unique_key=f"rss:{self.name}",
+                    correlation_id=f"rss-{random.getrandbits(32):08x}",
+                    delay_s=max(0.0, due_in_s),
+                )
+            delay_s = max(1.0, min(60.0, self._rss_interval_s / 4))
+        except DatabaseUnavailable:
+            pass  # tried again soon
+        finally:
+            self.address.tell_after(delay_s, Tick())
+
+    def work(self, claim: Claim) -> None:
+        try:
+            match claim.kind:
+                case "search":
+                    self._search(claim)
+                case "rss":
+                    self._read_feed(claim)
+                case "fetch":
+                    self._fetch(claim)
+                case _:
+                    raise Failed(f"unknown kind of job {claim.kind}", reason="unknown kind", is_permanent=True)
+        except AuthenticationFailed as error:
+            raise Failed(str(error), reason="authentication failed") from error
+        except BadAnswer as error:
+            self.metrics.refused_feeds.labels(indexer=self.name, reason=error.reason.value).inc()
+            raise Failed(str(error), reason="parse error") from error
+        except ClientError as error:
+            raise Failed(str(error), reason="indexer refused") from error
+
+    def was_put_off(self, connection: Connection, claim: Claim) -> None:
+        """Others may have answered: do not keep the movie waiting for this indexer."""
+        if claim.kind == "search" and claim.movie_id is not None:
+            acquisition.search_ended(connection, claim.movie_id)
+
+    def gave_up(self, connection: Connection, claim: Claim, error: Failed) -> None:
+        if claim.movie_id is not None and claim.kind == "search":
+            movies.rest(connection, claim.movie_id, reason=str(error))
+        else:
+            super().gave_up(connection, claim, error)
+
+    def _search(self, claim: Claim) -> None:
+        movie_id = MovieId(claim.payload["movie_id"])
+        with self.database.transaction() as connection:
+            targets = movies.targets(connection, self._profiles, movie_id=movie_id)
+        items: list[Item] = []
+        for target in targets:
+            with calling(self._breaker):
+                items = self._torznab.search(
+                    title=target.title, year=target.year, tmdb_id=target.tmdb_id, imdb_id=target.imdb_id
+                )
+        judged = [(item, verdict) for target in targets for item, verdict in self._judge(items, target)]
+        with self.finishing(claim) as connection:
+            ids = releases.record(connection, [(self._offer(item), links_of(item)) for item in items])
+            log = [(ids[item.guid][0], verdict) for item, verdict in judged]
+            releases.log_verdicts(connection, movie_id, log)
+            name_movie(connection, movie_id, (verdict for _, verdict in judged))
+            acquisition.search_ended(connection, movie_id)
+        accepted = sum(verdict.is_accepted for _, verdict in judged)
+        self.log.info("an indexer was searched", movie_id=movie_id, releases=len(items), accepted=accepted)
+
+    def _read_feed(self, claim: Claim) -> None:
+        with self.database.transaction() as connection:
+            since = releases.newest_in_feed(connection, self.name)
+            targets = movies.targets(connection, self._profiles)
+        with calling(self._breaker):
+            page = self._torznab.recent(since=since and LastSeen(guid=since[0], published_at=since[1]))
+        index = TargetIndex(targets)
+        found: dict[MovieId, list[tuple[Item, Verdict]]] = {}
+        for item in page.items:
+            offer, parsed = self._offer(item), parse_release(item.title)
+            for target in index.candidates(offer, parsed):
+                verdict = decide(offer, parsed, target)
+                if not any(rejection.reason is Reason.MOVIE_DOES_NOT_MATCH for rejection in verdict.rejections):
+                    found.setdefault(target.movie_id, []).append((item, verdict))
+        with self.finishing(claim) as connection:
+            ids = releases.record(connection, [(self._offer(item), links_of(item)) for item in page.items])
+            for movie_id, judged in found.items():
+                releases.log_verdicts(connection, movie_id, [(ids[item.guid][0], verdict) for item, verdict in judged])
+                name_movie(connection, movie_id, (verdict for _, verdict in judged))
+                if any(verdict.is_accepted and ids[item.guid][1] for item, verdict in judged):
+                    acquisition.select(connection, movie_id, correlation_id=claim.correlation_id)
+            last = page.last_seen or LastSeen(guid="", published_at=None)
+            releases.remember_feed(
+                connection, self.name, newest_guid=last.guid or None, newest_at=last.published_at
+            )
+        self.log.info("a feed was read", releases=len(page.items), movies=len(found), is_gap=page.is_gap)
+
+    def _fetch(self, claim: Claim) -> None:
+        movie_id, release_id = MovieId(claim.payload["movie_id"]), ReleaseId(claim.payload["release_id"])
+        with self.database.transaction() as connection:
+            row = releases.one(connection, release_id)
+        if row is None:
+            raise Failed(f"there is no release {release_id}", reason="gone", is_permanent=True)
+        try:
+            grab = self._grab(row["link"], row["magnet"])
+            client = self._choose_client(grab)
+        except (Refused, Gone, BadAnswer) as error:
+            self._give_release_up(claim, row, error)
+            return
+        parsed = parse_release(row["title"])
+        if isinstance(parsed, Unparsable):
+            raise Failed(f"the name cannot be read: {parsed.reason}", reason="unparsable", is_permanent=True)
+        with self.finishing(claim) as connection:
+            download_id = downloads.intend(
+                connection,
+                movie_id=movie_id,
+                release_id=release_id,
+                node=self.node,
+                client=client.name,
+                infohash=grab.infohash,
+                title=row["title"],
+                quality=parsed.quality,
+                revision=parsed.revision,
+                torrent=grab.torrent,
+                magnet=grab.magnet,
+                attempt=claim.payload["attempt"],
+                size_bytes=grab.size_bytes,
+                seed_ratio=strictest(self._seed_ratio, client.seed_ratio),
+                seed_time_s=strictest(self._seed_time_s, client.seed_time_s),
+                correlation_id=claim.correlation_id,
+            )
+            if download_id is None:
+                movies.rest(connection, movie_id, reason="this torrent is downloaded already")
+                return
+            acquisition.grabbed(
+                connection,
+                movie_id,
+                download_id,
+                client=client.name,
+                node=self.node,
+                correlation_id=claim.correlation_id,
+            )
+        self.log.info("a release was grabbed", movie_id=movie_id, release=row["title"], client=client.name)
+
+    def _grab(self, link: str | None, magnet: str | None) -> Grab:
+        if link is None and magnet is None:
+            raise Gone("the release offers neither a torrent nor a magnet link")
+        torrent = None
+        if link is not None:
+            with calling(self._breaker):
+                fetched = self._torznab.fetch_torrent(link, magnet=magnet)
+            torrent, magnet = fetched.torrent, fetched.magnet
+        if torrent is None:
+            parsed = parse_magnet(magnet or "")
+            return Grab(infohash=parsed.infohash, torrent=None, magnet=parsed.uri, size_bytes=None, is_private=False)
+        metainfo = parse_torrent(torrent)
+        return Grab(
+            infohash=metainfo.infohash,
+            torrent=torrent,
+            magnet=None,
+            size_bytes=metainfo.size_bytes,
+            is_private=metainfo.is_private,
+        )
+
+    def _choose_client(self, grab: Grab) -> ClientTerms:
+        """The first client by priority that may take it and is there; round robin comes with usenet."""
+        able = [client for client in self._clients if client.accepts_private or not grab.is_private]
+        if not able and self._clients:
+            raise Refused("the torrent is private, and no download client is allowed to take those")
+        reachable = [client for client in able if client.breaker.would_permit()]
+        if not reachable:
+            raise PutOff("no download client can be reached", waiting_for="a download client", delay_s=CLIENT_WAIT_S)
+        return min(reachable, key=lambda client: client.priority)
+
+    def _give_release_up(self, claim: Claim, row: Mapping[str, Any], error: ClientError) -> None:
+        movie_id = MovieId(claim.payload["movie_id"])
+        with self.finishing(claim) as connection:
+            acquisition.block(
+                connection,
+                movie_id,
+                release_id=ReleaseId(row["id"]),
+                infohash=row["infohash"],
+                title=row["title"],
+                reason=str(error),
+            )
+            acquisition.failed(
+                connection,
+                movie_id,
+                attempt=claim.payload["attempt"],
+                reason="release refused",
+                error=str(error),
+                policy=self.policy,
+                jitter=self.chance(),
+                correlation_id=claim.correlation_id,
+            )
+        self.log.warning("a release was given up", movie_id=movie_id, release=row["title"], reason=str(error))
+
+    def _judge(self, items: Iterable[Item], target: Target) -> list[tuple[Item, Verdict]]:
+        return [(item, decide(self._offer(item), parse_release(item.title), target)) for item in items]
+
+    def _offer(self, item: Item) -> Offer:
+        return Offer(
+            indexer=self.name,
+            guid=item.guid,
+            title=item.title,
+            size_bytes=item.size_bytes,
+            seeders=item.seeders,
+            published_at=item.published_at,
+            infohash=item.infohash,
+            tmdb_id=item.tmdb_id,
+            imdb_id=item.imdb_id,
+            indexer_priority=self._terms.priority,
+            minimum_seeders=self._terms.minimum_seeders,
+        )
+
+
+class TargetIndex:
+    """Finds the movies that an offer could be for without asking each: by ids, and by cleaned title."""
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self._by_key: dict[object, list[Target]] = {}
+        for target in targets:
+            keys: set[object] = {clean_title(title) for title in (target.title, *target.alternative_titles) if title}
+            for key in keys | {target.tmdb_id, target.imdb_id} - {None}:
+                self._by_key.setdefault(key, []).append(target)
+
+    def candidates(self, offer: Offer, parsed: ParsedRelease | Unparsable) -> list[Target]:
+        keys: set[object] = {offer.tmdb_id, offer.imdb_id}
+        if isinstance(parsed, ParsedRelease):
+            keys |= {parsed.tmdb_id, parsed.imdb_id}
+            keys |= {clean_title(title) for title in (parsed.title, *parsed.titles)}
+        found = {target.movie_id: target for key in keys - {None} for target in self._by_key.get(key, ())}
+        return list(found.values())
+
+
+def links_of(item: Item) -> Links:
+    return Links(link=item.link, magnet=item.magnet)
+
+
+def name_movie(connection: Connection, movie_id: MovieId, verdicts: Iterable[Verdict]) -> None:
+    """A movie known by a bare id takes title and year of the first release that was accepted for it."""
+    for verdict in verdicts:
+        if verdict.is_accepted and isinstance(verdict.parsed, ParsedRelease):
+            movies.name_if_unnamed(connection, movie_id, title=verdict.parsed.title, year=verdict.parsed.year)
+            return
+
+
+def strictest(one: Goal | None, other: Goal | None) -> Goal | None:
+    """The longer of two seed goals; None asks for nothing."""
+    return max((goal for goal in (one, other) if goal is not None), default=None)

@@ -1,0 +1,223 @@
+"""The Queue: claims due jobs for the workers that are free, keeps their leases, and frees what was lost.
+
+It also prepares the database, since nothing can be claimed before: the schema, the node's name, and what an earlier
+daemon of this node left in work. While the database is away it does nothing but try again; workers go on with what they
+have in hand, and their jobs' rows tell the truth afterwards.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import assert_never
+
+from actors.base import Address, Fatal, MailboxFull, Supervised
+from actors.breaker import Breaker, BreakerOpen, Outage
+from actors.messages import QueueInbox, Tick, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
+from metrics import logs
+from metrics.catalogue import Catalogue
+from movies.movie import JobId
+from storage import events, job_list, jobs
+from storage.database import Connection, Database
+from storage.errors import DatabaseUnavailable, Fenced, NodeTaken, SchemaTooNew
+from storage.jobs import Claim, RetryPolicy
+from storage.listener import Listener
+
+LEASE_S = 30.0
+HEARTBEAT_S = 5.0
+POLL_S = 5.0
+UNREACHABLE_S = 0.5
+PRUNE_EVERY_S = 600.0
+KEEP_S = 7 * 86400.0
+
+
+class Lane:
+    """Who does the jobs of one lane, and the breaker of what they depend on (None: nothing outside)."""
+
+    def __init__(self, address: Address, breaker: Breaker | None = None) -> None:
+        self.address = address
+        self.breaker = breaker
+
+    def is_open(self) -> bool:
+        """Whether work for it may be claimed now."""
+        return self.breaker is None or self.breaker.would_permit()
+
+
+class Queue(Supervised):
+    """`on_ready(connection)` runs once, in a transaction, when the database is prepared: it brings the wants in."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        database: Database,
+        breaker: Breaker,
+        lanes: Mapping[str, Lane],
+        node: str,
+        metrics: Catalogue,
+        policy: RetryPolicy,
+        on_ready: Callable[[Connection], None],
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float],
+    ) -> None:
+        super().__init__(address)
+        self._database, self._breaker, self._lanes = database, breaker, lanes
+        self._node, self._metrics, self._policy, self._on_ready = node, metrics, policy, on_ready
+        self._clock, self._chance = clock, chance
+        self._log = logs.logger(address.name)
+        self._working: dict[JobId, Claim] = {}
+        self._returned: list[Claim] = []
+        self._is_prepared = False
+        self._next_heartbeat = self._next_prune = 0.0
+        self._tick_due: float | None = None
+        self._is_woken = False
+        self.last_cycle_at: float | None = None
+        self._listener = Listener(database, "jobs", on_notify=lambda channel: self._wake())
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is claiming: the database is prepared and answered a cycle within the last polls."""
+        last = self.last_cycle_at
+        return self._is_prepared and last is not None and self._clock() - last < 3 * POLL_S
+
+    def init(self) -> None:
+        self._listener.start()
+        self._schedule(0.0)
+
+    def cleanup(self, reason: BaseException | None) -> None:
+        self._listener.stop()
+        if reason is None and self._working and self._is_prepared:
+            with suppress(DatabaseUnavailable), self._database.transaction(limit_s=1.0) as connection:
+                jobs.release(connection, self._working.values())
+
+    def handle(self, message: QueueInbox) -> None:
+        match message:
+            case Tick():
+                self._tick()
+            case WakeUp():
+                self._is_woken = False
+                self._schedule(self._cycle())
+            case WorkEnded():
+                self._working.pop(message.claim.job_id, None)
+                self._wake()
+            case WorkReturned():
+                self._working.pop(message.claim.job_id, None)
+                self._returned.append(message.claim)
+            case WorkCrashed():
+                self._crashed(message)
+            case _:
+                assert_never(message)
+
+    def _wake(self) -> None:
+        """Ask for a cycle once; cleared before the cycle reads, so that what comes meanwhile is seen."""
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(MailboxFull):
+                self.address.tell(WakeUp())
+
+    def _tick(self) -> None:
+        if self._tick_due is None or self._clock() >= self._tick_due:  # else an earlier one was wanted meanwhile
+            self._tick_due = None
+            self._schedule(self._cycle())
+
+    def _schedule(self, delay_s: float) -> None:
+        due = self._clock() + delay_s
+        if self._tick_due is None or due < self._tick_due:
+            self._tick_due = due
+            self.address.tell_after(delay_s, Tick())
+
+    def _cycle(self) -> float:
+        """Do all that is due; returns the seconds until the next look."""
+        try:
+            with self._breaker.call():
+                try:
+                    return self._work_through()
+                except DatabaseUnavailable as error:
+                    raise Outage(str(error)) from error
+        except Outage:
+            return UNREACHABLE_S
+        except BreakerOpen as error:
+            return min(error.retry_in_s, POLL_S)
+
+    def _work_through(self) -> float:
+        if not self._is_prepared:
+            self._prepare()
+        now = self._clock()
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + HEARTBEAT_S
+            self._keep_house()
+        claims, wait_s = self._claim()
+        for claim in claims:
+            self._working[claim.job_id] = claim
+            self._lanes[claim.lane].address.tell(Work(claim=claim), urgent=True)
+        self.last_cycle_at = self._clock()
+        return wait_s
+
+    def _prepare(self) -> None:
+        try:
+            applied = self._database.prepare(node=self._node)
+        except (NodeTaken, SchemaTooNew) as error:
+            raise Fatal(str(error), exit_code=3) from error
+        for name in applied:
+            self._log.info("the database was migrated", migration=name)
+        with self._database.transaction() as connection:
+            held = [claim.job_id for claim in self._working.values()]
+            lost = 0 if held else jobs.reclaim_node(connection, self._node)
+            self._on_ready(connection)
+            events.emit(connection, "daemon.started", payload={"node": self._node})
+        self._is_prepared = True
+        self._log.info("the queue is active", node=self._node, jobs_found_in_work=lost)
+
+    def _keep_house(self) -> None:
+        if not self._database.holds_node():
+            self._database.prepare(node=self._node)
+        with self._database.transaction() as connection:
+            jobs.extend_leases(connection, self._working.values(), lease_s=LEASE_S)
+            jobs.release(connection, self._returned)
+            swept = jobs.sweep(connection)
+            for state, number in job_list.counts(connection).items():
+                self._metrics.jobs.labels(state=state).set(number)
+            if self._clock() >= self._next_prune:
+                self._next_prune = self._clock() + PRUNE_EVERY_S
+                jobs.prune(connection, older_than_s=KEEP_S)
+                events.prune(connection, older_than_s=KEEP_S)
+        self._returned.clear()
+        if swept:
+            self._log.warning("jobs were freed: their leases ran out", jobs=swept)
+
+    def _claim(self) -> tuple[list[Claim], float]:
+        busy = {claim.lane for claim in self._working.values()}
+        free = {name: 1 for name, lane in self._lanes.items() if name not in busy and lane.is_open()}
+        with self._database.transaction() as connection:
+            if self._returned:
+                jobs.release(connection, self._returned)
+            claims = jobs.claim(connection, node=self._node, owner=uuid.uuid4(), slots=free, lease_s=LEASE_S)
+            due_in_s = jobs.seconds_to_next(connection, [name for name in free if name not in {c.lane for c in claims}])
+        self._returned.clear()
+        waits = [POLL_S] + ([max(0.02, due_in_s)] if due_in_s is not None else [])
+        shut = [lane.breaker for lane in self._lanes.values() if lane.breaker is not None and not lane.is_open()]
+        waits += [max(0.02, breaker.retry_in_s()) for breaker in shut]
+        return claims, min(waits)
+
+    def _crashed(self, message: WorkCrashed) -> None:
+        """A worker's bug spends an attempt of the job, at once and not when the lease runs out."""
+        claim = message.claim
+        if self._working.pop(claim.job_id, None) is None:
+            return
+        try:
+            with self._database.transaction() as connection:
+                state = jobs.fail(
+                    connection,
+                    claim,
+                    reason="crash",
+                    error=message.error,
+                    policy=self._policy,
+                    jitter=self._chance(),
+                )
+        except DatabaseUnavailable:
+            self._returned.append(claim)
+        except Fenced:
+            return
+        else:
+            self._metrics.jobs_ended.labels(kind=claim.kind, outcome="dead" if state == "dead" else "retried").inc()
+        self._wake()

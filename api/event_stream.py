@@ -1,0 +1,98 @@
+"""`GET /api/events`: server-sent events from the outbox, resumable, with the newest progress in between.
+
+An event carries its cursor as id, so a client that reconnects with Last-Event-ID misses nothing. Progress is state: it
+has no id, and a resumed stream starts with a snapshot of it.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from storage import events, progress
+from storage.database import Database
+from storage.errors import DatabaseUnavailable
+from storage.events import Cursor, Event
+
+KEEPALIVE_S = 10.0
+CALM_S = 0.1
+"""The least time between two looks, however many notifications come."""
+
+
+class Alarm:
+    """Wakes every stream of this process; `ring` may be called from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._streams: set[asyncio.Event] = set()
+
+    def ring(self) -> None:
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def add(self) -> asyncio.Event:
+        woken = asyncio.Event()
+        self._streams.add(woken)
+        return woken
+
+    def remove(self, woken: asyncio.Event) -> None:
+        self._streams.discard(woken)
+
+    def _wake(self) -> None:
+        for woken in self._streams:
+            woken.set()
+
+
+async def stream(database: Database, alarm: Alarm, *, after: Cursor | None) -> AsyncIterator[bytes]:
+    """Everything behind `after` (None: from now on), for as long as the client listens."""
+    woken = alarm.add()
+    seen_at: datetime | None = None
+    cursor = after
+    try:
+        yield b": understudy\nretry: 1000\n\n"
+        while True:
+            woken.clear()
+            try:
+                cursor, found, moved = await run_in_threadpool(_look, database, cursor, seen_at)
+            except DatabaseUnavailable:
+                found, moved = [], []
+            for event in found:
+                yield _event(event)
+            for row in moved:
+                seen_at = row["changed_at"]
+                yield _message("progress", row)
+            try:
+                await asyncio.wait_for(woken.wait(), KEEPALIVE_S)
+                await asyncio.sleep(CALM_S)
+            except TimeoutError:
+                yield b": still here\n\n"
+    finally:
+        alarm.remove(woken)
+
+
+def _look(
+    database: Database, cursor: Cursor | None, seen_at: datetime | None
+) -> tuple[Cursor, list[Event], list[dict[str, Any]]]:
+    with database.transaction() as connection:
+        if cursor is None:
+            cursor = events.newest(connection)
+        found = events.after(connection, cursor)
+        moved = progress.changed_since(connection, seen_at)
+    return found[-1].cursor if found else cursor, found, moved
+
+
+def _event(event: Event) -> bytes:
+    facts = {
+        "kind": event.kind,
+        "movie_id": event.movie_id,
+        "correlation_id": event.correlation_id,
+        "happened_at": event.happened_at,
+        **event.payload,
+    }
+    return f"id: {event.cursor}\n".encode() + _message(event.kind, facts)
+
+
+def _message(name: str, facts: Any, *, encode: Callable[..., str] = json.dumps) -> bytes:
+    return f"event: {name}\ndata: {encode(facts, default=str)}\n\n".encode()

@@ -1,0 +1,99 @@
+"""The HTTP process: `python -m api.server --channel FD --listen FD ...`, started by the daemon on its own sockets.
+
+It ends when its channel to the daemon closes, on SIGTERM within two seconds, and with its parent.
+"""
+
+import argparse
+import asyncio
+import ctypes
+import logging
+import signal
+import socket
+from contextlib import suppress
+
+import uvicorn
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from api.daemon import Daemon, read_frame
+from api.endpoints import BadRequest, Endpoints, bad_request, database_unavailable
+from api.event_stream import Alarm
+from api.guards import Guards
+from storage.database import Database
+from storage.errors import DatabaseUnavailable
+from storage.listener import Listener
+
+PREPARE_EVERY_S = 0.1
+PR_SET_PDEATHSIG = 1
+
+
+async def serve(channel: socket.socket, listening: list[socket.socket]) -> None:
+    reader, writer = await asyncio.open_connection(sock=channel)
+    settings = await read_frame(reader)
+    daemon = Daemon(reader, writer)
+    database = Database(
+        settings["dsn"], application="understudy-api", max_connections=4, call_limit_s=settings["call_limit_s"]
+    )
+    database.open()
+    alarm = Alarm(asyncio.get_running_loop())
+    registry = CollectorRegistry()
+    ProcessCollector(namespace="understudy_api", registry=registry)
+    GCCollector(registry=registry)
+    endpoints = Endpoints(database=database, daemon=daemon, alarm=alarm, registry=registry)
+    app = Starlette(
+        routes=endpoints.routes(),
+        middleware=[Middleware(Guards, api_key=settings["api_key"])],
+        exception_handlers={DatabaseUnavailable: database_unavailable, BadRequest: bad_request},
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=15,
+            server_header=False,
+        )
+    )
+    listener = Listener(database, "events", "progress", on_notify=lambda name: alarm.ring())
+    preparing = asyncio.create_task(prepare(database, listener))
+    ending = asyncio.create_task(end_with_daemon(daemon, server))
+    try:
+        await server.serve(sockets=listening)
+    finally:
+        for task in (preparing, ending):
+            task.cancel()
+        listener.stop()
+        database.close()
+
+
+async def prepare(database: Database, listener: Listener) -> None:
+    """Wait for the daemon to bring the schema up to date; then listen."""
+    while not database.is_prepared:
+        with suppress(DatabaseUnavailable):
+            await asyncio.to_thread(database.check_schema)
+            break
+        await asyncio.sleep(PREPARE_EVERY_S)
+    listener.start()
+
+
+async def end_with_daemon(daemon: Daemon, server: uvicorn.Server) -> None:
+    await daemon.closed.wait()
+    server.should_exit = True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="api.server", description=__doc__)
+    parser.add_argument("--channel", type=int, required=True, help="descriptor of the channel to the daemon")
+    parser.add_argument("--listen", type=int, action="append", default=[], help="descriptor of a listening socket")
+    options = parser.parse_args()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # an outage is seen in every answer
+    listening = [socket.socket(fileno=fd) for fd in options.listen]
+    asyncio.run(serve(socket.socket(fileno=options.channel), listening))
+
+
+if __name__ == "__main__":
+    main()

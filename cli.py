@@ -1,0 +1,209 @@
+"""The command line: runs the daemon, and asks a running one over its unix socket."""
+
+import http.client
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from config.loading import ConfigError, load
+
+app = typer.Typer(
+    name="understudy",
+    help="A supervised daemon that finds, downloads and files the movies you name in one config.toml.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+jobs_app = typer.Typer(help="The jobs of the queue, and its dead letters.", no_args_is_help=True)
+app.add_typer(jobs_app, name="jobs")
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration file.", envvar="UNDERSTUDY_CONFIG")
+]
+DEFAULT_CONFIG = Path("config.toml")
+EXIT_CONFIG, EXIT_NOT_RUNNING = 2, 5
+
+
+class NotRunning(Exception):
+    """No daemon listens in the data folder."""
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
+    argv = [sys.executable, "-P", "-m", "daemon.run", str(config)]
+    sys.stdout.flush()
+    os.execv(sys.executable, argv)  # the daemon does not carry the command line's libraries
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the demo's folder behind.")] = False,
+) -> None:
+    """Watch the whole path of one movie on this machine: an indexer, a seeder, the daemon, a crash and an outage."""
+    from demo.show import show
+
+    raise typer.Exit(show(console, keep=keep))
+
+
+@app.command()
+def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Check the configuration file: every mistake with its line."""
+    loaded = _load(config)
+    wanted = len(loaded.wanted_movies())
+    console.print(f"{config} is valid: {len(loaded.indexers)} indexers, {wanted} wanted movies")
+
+
+@app.command()
+def status(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """How the daemon is: queue, health, and the tree of actors."""
+    queue, tree = _get(config, "/api/queue/status"), _get(config, "/api/supervision")
+    items = _get(config, "/api/health")["health"]
+    counts = ", ".join(f"{number} {state}" for state, number in queue["jobs"].items())
+    console.print(f"queue {queue['status']}: {counts}")
+    for item in items:
+        console.print(f"[{'red' if item['severity'] == 'error' else 'yellow'}]{item['text']}", soft_wrap=True)
+    _print_tree(tree["tree"])
+
+
+@app.command()
+def movies(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """The movies and how far each has come."""
+    table = Table("id", "movie", "state", "quality", "path or reason")
+    for movie in _get(config, "/api/movies?limit=500")["movies"]:
+        name = f"{movie['title'] or movie['imdb_id'] or movie['tmdb_id']} ({movie['year'] or '?'})"
+        table.add_row(str(movie["id"]), name, movie["state"], movie["quality"] or "", movie["path"] or movie["reason"])
+    console.print(table)
+
+
+@app.command()
+def downloads(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """What is being downloaded, and what was: the list that users call the queue."""
+    table = Table("id", "release", "client", "state", "done", "error")
+    for row in _get(config, "/api/downloads")["downloads"]:
+        done = f"{100 * row['done_bytes'] / row['size_bytes']:.0f} %" if row["done_bytes"] and row["size_bytes"] else ""
+        table.add_row(str(row["id"]), row["title"], row["client"], row["state"], done, row["error"] or "")
+    console.print(table)
+
+
+@jobs_app.command("list")
+def list_jobs(
+    config: ConfigOption = DEFAULT_CONFIG,
+    state: Annotated[str, typer.Option(help="ready, running, done, dead; several with commas.")] = "ready,running,dead",
+) -> None:
+    """The jobs of the queue, newest first."""
+    _print_jobs(_get(config, f"/api/queue?state={state}")["jobs"])
+
+
+@jobs_app.command("dead")
+def dead_jobs(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """The dead letters: what failed for good until somebody decides."""
+    _print_jobs(_get(config, "/api/queue?state=dead")["jobs"])
+
+
+@jobs_app.command("show")
+def show_job(job: int, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """One job with its whole error history."""
+    console.print_json(json.dumps(_get(config, f"/api/queue/{job}")))
+
+
+@jobs_app.command("retry")
+def retry_job(job: int, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Give a dead letter a fresh start."""
+    console.print(f"job {job}: {_ask(config, 'POST', f'/api/queue/{job}/retry')['outcome']}")
+
+
+def _print_jobs(rows: list[dict[str, Any]]) -> None:
+    table = Table("id", "kind", "lane", "state", "attempt", "reason", "last error")
+    for row in rows:
+        table.add_row(
+            str(row["id"]),
+            row["kind"],
+            row["lane"],
+            row["state"],
+            str(row["attempt"]),
+            row["waiting_for"] or row["reason"] or "",
+            (row["last_error"] or "")[:120],
+        )
+    console.print(table)
+
+
+def _print_tree(children: list[dict[str, Any]], indent: str = "") -> None:
+    for child in children:
+        colour = "green" if child["state"] == "running" else "red"
+        restarts = f", {child['restarts']} restarts" if child["restarts"] else ""
+        console.print(f"{indent}[{colour}]{child['state']:<10}[/] {child['name']}{restarts}")
+        _print_tree(child["children"], indent + "  ")
+
+
+def _load(path: Path) -> Any:
+    try:
+        return load(path)
+    except ConfigError as error:
+        errors.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_CONFIG) from None
+
+
+def _get(config: Path, path: str) -> Any:
+    return _ask(config, "GET", path)
+
+
+def _ask(config: Path, method: str, path: str) -> Any:
+    """The daemon's answer; errors end the command with a line on standard error."""
+    folder = _load(config).daemon.data_dir
+    try:
+        code, answer = ask_daemon(folder, method, path)
+    except NotRunning as error:
+        errors.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_NOT_RUNNING) from None
+    if code >= 400:
+        errors.print(str(answer.get("error") or answer.get("outcome") or answer), markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+    return answer
+
+
+def ask_daemon(data_dir: Path, method: str, path: str) -> tuple[int, Any]:
+    """(status, JSON) from the daemon of this data folder, over its unix socket. Raises NotRunning."""
+    connection = UnixConnection(data_dir / "run" / "api.sock")
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NotRunning(f"no daemon answers in {data_dir}: {error}") from None
+    finally:
+        connection.close()
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket, also where its path is longer than a socket address may be."""
+
+    def __init__(self, path: Path, *, timeout_s: float = 10.0) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
+        finally:
+            os.close(folder)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

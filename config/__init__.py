@@ -1,0 +1,1 @@
+"""The one file that says everything: its schema, its units, and errors that name the line."""

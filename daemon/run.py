@@ -1,0 +1,280 @@
+"""Runs the daemon: starts its parts in order, waits for a reason to end, and stops them in reverse.
+
+data folder locked -> sockets bound -> PostgreSQL -> the tree of actors -> (a signal, or a part that cannot go on)
+
+Exit codes: 0 stopped as asked, 2 the configuration is wrong, 3 something is in use (port, data folder, node name),
+4 PostgreSQL could not be made or started, 70 actors crashed more often than the root tolerates.
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import prometheus_client
+
+from actors.base import Fatal, MailboxFull
+from actors.health import HealthBoard
+from actors.messages import Crash
+from actors.queue import Queue
+from config.loading import ConfigError, load
+from config.schema import Config
+from daemon.postgres_keeper import PostgresKeeper
+from daemon.spawner import Spawner
+from daemon.tree import Runtime, root_arguments
+from metrics import logs
+from metrics.catalogue import Catalogue
+from movies.decision import Reason
+from storage import acquisition, movies
+from storage.data_folder import DataFolder
+from storage.database import Connection, Database
+from storage.embedded import EmbeddedPostgres
+from storage.errors import DataFolderLocked, PostgresFailed
+from supervisor import Supervisor, start_root, stop_root
+
+VERSION = "0.1.0"
+EXIT_CONFIG, EXIT_IN_USE, EXIT_POSTGRES, EXIT_CRASHED = 2, 3, 4, 70
+STOP_BUDGET_S = 8.0
+QUEUE_SILENCE_S = 60.0
+
+
+class Stop:
+    """Posted to the main thread: a signal asked the daemon to end."""
+
+
+class Daemon:
+    """One run of the daemon. `run()` returns the exit code."""
+
+    def __init__(self, config: Config, *, config_path: Path) -> None:
+        self._config = config
+        self._config_path = config_path
+        self._spawner = Spawner()
+        self._health = HealthBoard()
+        self._metrics = Catalogue(prometheus_client.CollectorRegistry())
+        self._root: Supervisor | None = None
+        self._log = logs.logger("daemon")
+
+    def run(self) -> int:
+        sys.setswitchinterval(0.0005)  # busy actors must not keep the others waiting
+        with contextlib.ExitStack() as parts:
+            try:
+                self._hear_signals()
+                folder = parts.enter_context(self._data_folder())
+                listening = parts.enter_context(self._sockets(folder))
+                database = parts.enter_context(self._database(folder))
+                parts.enter_context(self._tree(folder, database, listening))
+                return self._wait()
+            except Fatal as error:
+                self._log.error("the daemon ends", reason=str(error))
+                return error.exit_code
+            finally:
+                self._log.info("stopping")
+
+    def _wait(self) -> int:
+        while True:
+            match self._spawner.next():
+                case Stop():
+                    return 0
+                case Fatal() as error:
+                    raise error
+                case Supervisor() as root:
+                    self._root = root
+                    threading.Thread(target=self._watch_root, args=(root,), name="root-watch", daemon=True).start()
+                    self._log.info("started", version=VERSION, node=self._config.daemon.node, pid=os.getpid())
+
+    def _watch_root(self, root: Supervisor) -> None:
+        root.gone.wait()
+        reason = root.reason
+        if isinstance(reason, Fatal):
+            self._spawner.post(reason)
+        elif reason is not None:
+            self._spawner.post(Fatal(f"the root of the tree ended: {reason}", exit_code=EXIT_CRASHED))
+
+    @contextlib.contextmanager
+    def _data_folder(self) -> Iterator[DataFolder]:
+        folder = DataFolder(self._config.daemon.data_dir)
+        try:
+            folder.lock()
+        except DataFolderLocked as error:
+            raise Fatal(str(error), exit_code=EXIT_IN_USE) from error
+        except OSError as error:
+            raise Fatal(f"the data folder cannot be used: {error}", exit_code=EXIT_IN_USE) from error
+        try:
+            yield folder
+        finally:
+            folder.unlock()
+
+    @contextlib.contextmanager
+    def _sockets(self, folder: DataFolder) -> Iterator[list[socket.socket]]:
+        api = self._config.api
+        try:
+            family = socket.AF_INET6 if ":" in api.host else socket.AF_INET
+            tcp = socket.create_server((api.host, api.port), family=family, backlog=512)
+        except OSError as error:
+            raise Fatal(f"cannot listen on {api.listen}: {error.strerror}", exit_code=EXIT_IN_USE) from error
+        local = listen_in(folder.api_socket)
+        (folder.path / "run" / "port").write_text(f"{tcp.getsockname()[1]}\n")
+        try:
+            yield [tcp, local]
+        finally:
+            tcp.close()
+            local.close()
+            folder.api_socket.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _database(self, folder: DataFolder) -> Iterator[Database]:
+        dsn, keeper = self._config.storage.dsn.get_secret_value(), None
+        if not dsn:
+            try:
+                postgres = EmbeddedPostgres(
+                    folder, spawn=self._spawner.spawn, log=lambda text: self._log.warning("postgres", reason=text)
+                )
+            except PostgresFailed as error:
+                raise Fatal(str(error), exit_code=EXIT_POSTGRES) from error
+            keeper = PostgresKeeper(
+                postgres, on_failed=lambda error: self._spawner.post(Fatal(str(error), exit_code=EXIT_POSTGRES))
+            )
+            keeper.start()
+            dsn = postgres.dsn
+        database = Database(
+            dsn, application="understudy", call_limit_s=self._config.storage.call_limit, on_call=self._database_called
+        )
+        database.open()
+        try:
+            yield database
+        finally:
+            database.close()
+            if keeper is not None:
+                keeper.stop()
+
+    def _database_called(self, seconds: float, error: Exception | None) -> None:
+        self._metrics.database_seconds.observe(seconds)
+        if error is not None:
+            self._metrics.database_errors.inc()
+
+    @contextlib.contextmanager
+    def _tree(self, folder: DataFolder, database: Database, listening: list[socket.socket]) -> Iterator[None]:
+        key = self._config.api.api_key.get_secret_value() or folder.secret(
+            "api.key", make=lambda: secrets.token_hex(16)
+        )
+        runtime = Runtime(
+            config=self._config,
+            folder=folder,
+            database=database,
+            spawner=self._spawner,
+            metrics=self._metrics,
+            health=self._health,
+            api={
+                "listening": listening,
+                "settings": {"dsn": database.dsn, "api_key": key, "call_limit_s": self._config.storage.call_limit},
+            },
+            answers={},
+            on_ready=self._bring_wanted_in,
+            root=lambda: self._root,
+        )
+        runtime.answers.update(self._answers(runtime))
+        self._metrics.build.labels(version=VERSION).set(1)
+        self._metrics.started.set(time.time())
+        self._metrics.watch_reasons(reason.value for reason in Reason)
+        threading.Thread(target=self._start_tree, args=(runtime,), name="tree-start", daemon=True).start()
+        try:
+            yield
+        finally:
+            if self._root is not None and not stop_root(self._root, timeout_s=STOP_BUDGET_S):
+                self._log.warning("the tree did not stop in time", budget_s=STOP_BUDGET_S)
+
+    def _start_tree(self, runtime: Runtime) -> None:
+        """In a thread of its own, because starting actors ask the main thread to fork."""
+        try:
+            self._spawner.post(start_root(Supervisor, root_arguments(runtime)))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the daemon cannot run without its tree
+            self._spawner.post(Fatal(f"the tree did not start: {error}", exit_code=EXIT_CRASHED))
+
+    def _hear_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._spawner.post(Stop()))
+
+    def _bring_wanted_in(self, connection: Connection) -> None:
+        """The file's wants become claims, and what is wanted and not under way is searched."""
+        claims = []
+        root = str(self._config.roots[0].path)
+        for block, wanted in self._config.wanted_movies():
+            source = f"file:{self._config_path.name}:wanted.{block}"
+            claims.append((movies.claim_movie(connection, wanted, source=source, root=root), source))
+        for movie_id in movies.drop_claims(connection, prefix="file:", keep=claims):
+            self._log.info("a movie is no longer wanted", movie_id=movie_id)
+        indexers = [indexer.name for indexer in self._config.indexers]
+        for movie_id in movies.unsearched(connection) if indexers else ():
+            acquisition.search(connection, movie_id, indexers=indexers, correlation_id=secrets.token_hex(6))
+
+    def _answers(self, runtime: Runtime) -> dict[str, Callable[[Any], Any]]:
+        """What the HTTP process may ask; each answer is quick and thread-safe."""
+
+        def heartbeat(_: Any) -> dict[str, Any]:
+            queue = runtime.address("queue").actor
+            since = queue.inbox.since if queue is not None else None
+            is_alive = self._root is not None and not self._root.gone.is_set() and queue is not None
+            is_stuck = since is not None and time.monotonic() - since > QUEUE_SILENCE_S
+            return {"status": "ok" if is_alive and not is_stuck else "stuck", "pid": os.getpid(), "version": VERSION}
+
+        def is_queue_active(_: Any) -> bool:
+            queue = runtime.address("queue").actor
+            return isinstance(queue, Queue) and queue.is_active and not queue.gone.is_set()
+
+        def crash(question: Any) -> str:
+            name = str(question.get("actor"))
+            if not self._config.daemon.debug:
+                raise LookupError("daemon.debug is off")
+            if name not in runtime.addresses:
+                raise LookupError(f"there is no actor {name}; there are {', '.join(sorted(runtime.addresses))}")
+            with contextlib.suppress(MailboxFull):
+                runtime.address(name).tell(Crash(), urgent=True)
+            return name
+
+        return {
+            "heartbeat": heartbeat,
+            "queue": is_queue_active,
+            "metrics": lambda _: prometheus_client.generate_latest(self._metrics.registry).decode(),
+            "tree": lambda _: self._root.describe() if self._root is not None else [],
+            "health": lambda _: [vars(item) for item in self._health.items()],
+            "crash": crash,
+        }
+
+
+def listen_in(path: Path) -> socket.socket:
+    """A unix socket at `path` (0600), also where the whole path is longer than a socket address may be."""
+    path.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        local = socket.socket(socket.AF_UNIX)
+        previous = os.umask(0o177)
+        try:
+            local.bind(f"/proc/self/fd/{folder}/{path.name}")
+        finally:
+            os.umask(previous)
+        local.listen(64)
+        return local
+    finally:
+        os.close(folder)
+
+
+def run(config_path: Path) -> int:
+    """Load the configuration and run the daemon until it is told to stop; the exit code."""
+    try:
+        config = load(config_path)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return EXIT_CONFIG
+    logs.configure(level=config.daemon.log_level, style=config.daemon.log_format)
+    return Daemon(config, config_path=config_path).run()
+
+
+if __name__ == "__main__":
+    sys.exit(run(Path(sys.argv[1])))

@@ -1,0 +1,306 @@
+"""The supervision tree as data, made from the configuration: who is started, in which order, and with what.
+
+    root
+    |-- queue            claims jobs for the workers that are free
+    |-- selector         takes the best stored release
+    |-- indexers         one Indexer for each [[indexers]]
+    |-- downloaders      one Downloader for each [[download_clients]]
+    |-- importers        one Importer for each [[roots]]
+    |-- health_monitor   what a person should know
+    `-- api              keeps the HTTP process
+
+A group that crashes too often is parked and the rest goes on; only queue and root end the process.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.api_process import ApiProcess
+from actors.base import Address
+from actors.breaker import Breaker, Transition
+from actors.downloader import Downloader, StallLimits
+from actors.health import HealthBoard
+from actors.health_monitor import HealthMonitor
+from actors.importer import Importer, ImportRules
+from actors.indexer import ClientTerms, Indexer
+from actors.messages import Exited, WakeUp, Work, WorkCrashed
+from actors.queue import Lane, Queue
+from actors.selector import IndexerTerms, Selector
+from config.schema import Builtin, Config
+from daemon.clients import make_download_client, make_torznab
+from daemon.spawner import Spawner
+from metrics import logs
+from metrics.catalogue import Catalogue
+from metrics.control_channel import Answer
+from storage.acquisition import SELECT_LANE, client_lane, indexer_lane, root_lane
+from storage.data_folder import DataFolder
+from storage.database import Connection, Database
+from storage.file_access import FileHelper
+from storage.jobs import RetryPolicy
+from supervisor import Child, Supervisor
+
+INDEXER_DEADLINE_S = 75.0
+DOWNLOADER_DEADLINE_S = 45.0
+
+
+@dataclass
+class Runtime:
+    """What every part is made from and shares."""
+
+    config: Config
+    folder: DataFolder
+    database: Database
+    spawner: Spawner
+    metrics: Catalogue
+    health: HealthBoard
+    api: dict[str, Any]
+    answers: dict[str, Answer]
+    on_ready: Callable[[Connection], None]
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    addresses: dict[str, Address] = field(default_factory=dict)
+    root: Callable[[], Supervisor | None] = lambda: None
+
+    @property
+    def node(self) -> str:
+        return self.config.daemon.node
+
+    def address(self, name: str) -> Address:
+        """The one address of that name, made when first asked for."""
+        return self.addresses.setdefault(name, Address(name))
+
+    def breaker(self, dependency: str) -> Breaker:
+        """The one breaker of that dependency, made when first asked for."""
+        if dependency not in self.breakers:
+            settings = self.config.breaker
+            is_database = dependency == "database"
+            self.breakers[dependency] = Breaker(
+                dependency,
+                failures=settings.failures,
+                wait_s=min(0.5, settings.wait) if is_database else settings.wait,
+                max_wait_s=2.0 if is_database else max(settings.wait, settings.max_wait),
+                on_transition=self._breaker_changed,
+            )
+            self.metrics.watch_breakers([dependency])
+        return self.breakers[dependency]
+
+    def _breaker_changed(self, transition: Transition) -> None:
+        state, dependency = transition.state.value, transition.dependency
+        self.metrics.breaker_state.labels(dependency=dependency).set(("closed", "half_open", "open").index(state))
+        self.metrics.breaker_transitions.labels(dependency=dependency, to=state).inc()
+        log = logs.logger("breakers")
+        line = log.warning if state == "open" else log.info
+        line(
+            "a breaker changed",
+            dependency=dependency,
+            state=state,
+            retry_in_s=transition.retry_in_s and round(transition.retry_in_s, 1),
+            reason=transition.reason,
+        )
+        self.address("queue").tell(WakeUp(), urgent=True)
+
+
+def root_arguments(runtime: Runtime) -> dict[str, Any]:
+    """What `start_root` needs: the top-level children in their order of starting."""
+    children = [
+        Child(name="queue", actor=Queue, arguments=_queue(runtime), deadline_s=60.0),
+        Child(name="selector", actor=Selector, arguments=_selector(runtime)),
+        _group(runtime, "indexers", _indexers(runtime)),
+        _group(runtime, "downloaders", _downloaders(runtime)),
+        _group(runtime, "importers", _importers(runtime)),
+        Child(name="health_monitor", actor=HealthMonitor, arguments=_health_monitor(runtime)),
+        Child(name="api", actor=ApiProcess, arguments=_api(runtime), shutdown_s=4.0),
+    ]
+    return _supervision(runtime, children)
+
+
+def _group(runtime: Runtime, name: str, children: Sequence[Child]) -> Child:
+    return Child(
+        name=name,
+        actor=Supervisor,
+        arguments=_supervision(runtime, children),
+        shutdown_s=3.0,
+        is_parked_on_escalation=True,
+    )
+
+
+def _supervision(runtime: Runtime, children: Sequence[Child]) -> dict[str, Any]:
+    runtime.metrics.watch_actors(child.name for child in children)
+    return {
+        "children": children,
+        "addresses": {child.name: runtime.address(child.name) for child in children},
+        "on_exit": lambda report: _work_lost(runtime, report),
+        "on_restart": lambda name: runtime.metrics.restarts.labels(actor=name).inc(),
+    }
+
+
+def _work_lost(runtime: Runtime, report: Exited) -> None:
+    """A crash with a job in work spends one of its attempts, at once."""
+    if isinstance(report.message, Work) and report.reason is not None:
+        error = f"{type(report.reason).__name__}: {report.reason}"
+        runtime.address("queue").tell(WorkCrashed(claim=report.message.claim, error=error), urgent=True)
+
+
+def _queue(runtime: Runtime) -> dict[str, Any]:
+    config = runtime.config
+    lanes = {SELECT_LANE: Lane(runtime.address("selector"))}
+    for indexer in config.indexers:
+        lane = indexer_lane(indexer.name)
+        lanes[lane] = Lane(runtime.address(lane), runtime.breaker(lane))
+    for client in config.download_clients:
+        lane = client_lane(client.name)
+        lanes[lane] = Lane(runtime.address(lane), runtime.breaker(lane))
+    for root in config.roots:
+        lane = root_lane(str(root.path))
+        lanes[lane] = Lane(runtime.address(lane), runtime.breaker(lane))
+    return {
+        "database": runtime.database,
+        "breaker": runtime.breaker("database"),
+        "lanes": lanes,
+        "node": runtime.node,
+        "metrics": runtime.metrics,
+        "policy": _policy(config),
+        "on_ready": runtime.on_ready,
+        "chance": random.random,
+    }
+
+
+def _worker(runtime: Runtime) -> dict[str, Any]:
+    return {
+        "database": runtime.database,
+        "queue": runtime.address("queue"),
+        "metrics": runtime.metrics,
+        "policy": _policy(runtime.config),
+        "node": runtime.node,
+    }
+
+
+def _selector(runtime: Runtime) -> dict[str, Any]:
+    terms = {
+        indexer.name: IndexerTerms(priority=indexer.priority, minimum_seeders=indexer.minimum_seeders)
+        for indexer in runtime.config.indexers
+    }
+    return _worker(runtime) | {"profiles": runtime.config.all_profiles, "terms": terms}
+
+
+def _indexers(runtime: Runtime) -> list[Child]:
+    config = runtime.config
+    clients = [
+        ClientTerms(
+            name=client.name,
+            priority=client.priority,
+            breaker=runtime.breaker(client_lane(client.name)),
+            accepts_private=not isinstance(client, Builtin) or client.allow_private,
+            seed_ratio=client.seed_until.ratio,
+            seed_time_s=None if client.seed_until.time is None else int(client.seed_until.time),
+        )
+        for client in config.download_clients
+    ]
+    return [
+        Child(
+            name=indexer_lane(indexer.name),
+            actor=Indexer,
+            deadline_s=INDEXER_DEADLINE_S,
+            arguments=_worker(runtime)
+            | {
+                "torznab": make_torznab(indexer, runtime.metrics),
+                "breaker": runtime.breaker(indexer_lane(indexer.name)),
+                "terms": IndexerTerms(priority=indexer.priority, minimum_seeders=indexer.minimum_seeders),
+                "profiles": config.all_profiles,
+                "clients": clients,
+                "rss_interval_s": indexer.rss_interval,
+                "seed_ratio": indexer.seed_until.ratio,
+                "seed_time_s": None if indexer.seed_until.time is None else int(indexer.seed_until.time),
+            },
+        )
+        for indexer in config.indexers
+    ]
+
+
+def _downloaders(runtime: Runtime) -> list[Child]:
+    config = runtime.config
+    limits = StallLimits(no_progress_s=config.stall.no_progress, metadata_s=config.stall.metadata)
+    runtime.metrics.watch_clients(client.name for client in config.download_clients)
+    return [
+        Child(
+            name=client_lane(client.name),
+            actor=Downloader,
+            deadline_s=DOWNLOADER_DEADLINE_S,
+            arguments=_worker(runtime)
+            | {
+                "client": make_download_client(client, folder=runtime.folder, spawn=runtime.spawner.spawn),
+                "breaker": runtime.breaker(client_lane(client.name)),
+                "health": runtime.health,
+                "stall": limits,
+                "remove": client.remove,
+                "poll_interval_s": client.poll_interval,
+            },
+        )
+        for client in config.download_clients
+    ]
+
+
+def _importers(runtime: Runtime) -> list[Child]:
+    config = runtime.config
+    return [
+        Child(
+            name=root_lane(str(root.path)),
+            actor=Importer,
+            deadline_s=None,  # its helper has a deadline for progress
+            arguments=_worker(runtime)
+            | {
+                "root": root.path,
+                "rules": ImportRules(
+                    transfer=config.import_.transfer,
+                    recycle_bin=config.import_.recycle_bin,
+                    folder_pattern=config.naming.folder,
+                    file_pattern=config.naming.file,
+                    min_free_bytes=root.min_free,
+                ),
+                "profiles": config.all_profiles,
+                "helper": FileHelper(spawn=runtime.spawner.spawn, name=f"files of {root.path}"),
+                "breaker": runtime.breaker(root_lane(str(root.path))),
+                "health": runtime.health,
+            },
+        )
+        for root in config.roots
+    ]
+
+
+def _health_monitor(runtime: Runtime) -> dict[str, Any]:
+    def describe() -> list[dict[str, Any]]:
+        root = runtime.root()
+        return root.describe() if root is not None else []
+
+    return {
+        "database": runtime.database,
+        "node": runtime.node,
+        "health": runtime.health,
+        "breakers": list(runtime.breakers.values()),
+        "standing": standing_facts(runtime.config),
+        "describe_tree": describe,
+        "metrics": runtime.metrics,
+    }
+
+
+def standing_facts(config: Config) -> list[tuple[str, str]]:
+    """What a person should know of this configuration: (source, text)."""
+    facts = []
+    if not config.indexers:
+        facts.append(("indexers", "no indexer is configured: nothing can be found"))
+    if not config.download_clients:
+        facts.append(("download_clients", "no download client is configured: nothing can be downloaded"))
+    for client in config.download_clients:
+        if isinstance(client, Builtin) and client.bind in ("lo", "127.0.0.1", "::1"):
+            text = f"{client.name} is bound to {client.bind}: peers outside this machine cannot be reached"
+            facts.append((f"bind:{client.name}", text))
+    return facts
+
+
+def _api(runtime: Runtime) -> dict[str, Any]:
+    return {"spawn": runtime.spawner.spawn, "answers": runtime.answers, **runtime.api}
+
+
+def _policy(config: Config) -> RetryPolicy:
+    return RetryPolicy(retries=config.retry.retries, base_s=config.retry.base, cap_s=config.retry.cap)

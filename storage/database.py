@@ -1,0 +1,236 @@
+"""The database as the rest sees it: short transactions from a small pool, each under a client-side deadline.
+
+A frozen server keeps acknowledging packets, so neither statement_timeout nor keepalives end a call to it. A watchdog
+thread shuts the socket down when the deadline has passed: the call raises, the pool discards the connection.
+"""
+
+import contextlib
+import heapq
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from storage.errors import DatabaseUnavailable, NodeTaken
+from storage.migration import current_version, known_migrations, migrate
+
+Connection = psycopg.Connection[DictRow]
+"""Rows are dicts keyed by column."""
+
+NODE_LOCK = 0x4E6F6465  # "Node": first half of the advisory lock's key, the second is the name's hash
+
+OUTAGES = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    PoolTimeout,
+)
+
+
+class Deadline:
+    """Shuts the sockets of calls that overran down. One thread serves a process."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._waiting: list[tuple[float, int, socket.socket]] = []
+        self._live: set[int] = set()
+        self._numbers = itertools.count()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def watch(self, connection: psycopg.Connection[Any], *, limit_s: float) -> Iterator[None]:
+        """While inside, `connection` has `limit_s` seconds; then whatever it waits for raises OperationalError."""
+        number = next(self._numbers)
+        end = socket.socket(fileno=os.dup(connection.pgconn.socket))
+        with self._condition:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="database-deadline", daemon=True)
+                self._thread.start()
+            self._live.add(number)
+            heapq.heappush(self._waiting, (time.monotonic() + limit_s, number, end))
+            self._condition.notify()
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._live.discard(number)
+                end.close()
+
+    def _run(self) -> None:
+        with self._condition:
+            while True:
+                while self._waiting and self._waiting[0][1] not in self._live:
+                    heapq.heappop(self._waiting)
+                if not self._waiting:
+                    self._condition.wait()
+                    continue
+                at, number, end = self._waiting[0]
+                remaining = at - time.monotonic()
+                if remaining > 0:
+                    self._condition.wait(remaining)
+                    continue
+                heapq.heappop(self._waiting)
+                self._live.discard(number)
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+
+class Database:
+    """A pool on `dsn`. Until `prepare()` has succeeded in some process, `transaction()` raises DatabaseUnavailable.
+
+    `on_call(seconds, error)` is told of every transaction, with None for a success; it feeds metrics and the breaker.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        application: str,
+        max_connections: int = 8,
+        call_limit_s: float = 5.0,
+        on_call: Callable[[float, Exception | None], None] = lambda seconds, error: None,
+    ) -> None:
+        self.dsn = dsn
+        self._application = application
+        self._call_limit_s = call_limit_s
+        self._on_call = on_call
+        self._deadline = Deadline()
+        self._is_current = False
+        self._node_lock: psycopg.Connection | None = None
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            dsn,
+            kwargs=self._options() | {"row_factory": dict_row},
+            min_size=1,
+            max_size=max_connections,
+            timeout=call_limit_s,
+            max_idle=60.0,
+            reconnect_timeout=1.0,
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Start connecting in the background; returns at once, also when no server is there."""
+        self._pool.open(wait=False)
+
+    def close(self) -> None:
+        if self._node_lock is not None:
+            self._node_lock.close()
+            self._node_lock = None
+        self._pool.close(timeout=1.0)
+
+    def prepare(self, *, node: str | None = None, node_wait_s: float = 10.0) -> list[str]:
+        """Migrate if needed and, with `node`, hold its name; returns the migrations applied.
+
+        Raises DatabaseUnavailable, SchemaTooNew, or NodeTaken after `node_wait_s` seconds.
+        """
+        with self._outages_translated(), self._connect() as connection:
+            refuse_transaction_pooling(connection)
+            applied = migrate(connection)
+        if node is not None:
+            self._hold_node(node, wait_s=node_wait_s)
+        self._is_current = True
+        return applied
+
+    def check_schema(self) -> None:
+        """For processes that do not migrate: raises DatabaseUnavailable until the schema is this program's."""
+        with self._outages_translated(), self._connect() as connection:
+            version, ours = current_version(connection), known_migrations()[-1].version
+        if version != ours:
+            raise DatabaseUnavailable(f"the schema is version {version}, this program needs {ours}")
+        self._is_current = True
+
+    @property
+    def is_prepared(self) -> bool:
+        return self._is_current
+
+    @contextlib.contextmanager
+    def transaction(self, *, limit_s: float | None = None) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        if not self._is_current:
+            raise DatabaseUnavailable("the database is not prepared yet")
+        start, outcome = time.monotonic(), None
+        try:
+            with self._outages_translated(), self._pool.connection() as connection:
+                limit = limit_s or self._call_limit_s
+                with self._deadline.watch(connection, limit_s=limit), connection.transaction():
+                    yield connection
+        except DatabaseUnavailable as error:
+            outcome = error
+            raise
+        finally:
+            self._on_call(time.monotonic() - start, outcome)
+
+    def holds_node(self) -> bool:
+        """Whether the node's lock is still ours; false after the server restarted, until `prepare()` runs again."""
+        if self._node_lock is None:
+            return False
+        try:
+            with self._deadline.watch(self._node_lock, limit_s=self._call_limit_s):
+                self._node_lock.execute("select 1")
+        except psycopg.Error:
+            self._node_lock.close()
+            self._node_lock = None
+            return False
+        return True
+
+    def listen(self, *channels: str) -> psycopg.Connection:
+        """A connection of its own that listens on `channels`; the caller closes it."""
+        with self._outages_translated():
+            connection = self._connect()
+            for channel in channels:
+                connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
+            return connection
+
+    def _hold_node(self, node: str, *, wait_s: float) -> None:
+        if self.holds_node():
+            return
+        with self._outages_translated():
+            lock = self._connect()
+            deadline = time.monotonic() + wait_s
+            while not _try_lock(lock, node):
+                if time.monotonic() > deadline:
+                    lock.close()
+                    raise NodeTaken(
+                        f'another daemon is node "{node}" on this database: stop it, or set another daemon.node'
+                    )
+                time.sleep(0.2)
+            self._node_lock = lock
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.dsn, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "application_name": self._application,
+            "connect_timeout": max(2, int(self._call_limit_s)),
+            "autocommit": True,
+            "prepare_threshold": 5,
+            "options": "-c idle_in_transaction_session_timeout=60s -c timezone=UTC",
+        }
+
+    @contextlib.contextmanager
+    def _outages_translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OUTAGES as error:
+            raise DatabaseUnavailable(f"the database cannot be used: {str(error).strip()}") from error
+
+
+def refuse_transaction_pooling(connection: psycopg.Connection[Any]) -> None:
+    """Session state must last: raises DatabaseUnavailable behind a pooler in transaction mode."""
+    connection.execute("set understudy.session = 'kept'")
+    row = connection.execute("select current_setting('understudy.session', true)").fetchone()
+    if row is None or row[0] != "kept":
+        raise DatabaseUnavailable("storage.dsn leads to a transaction pooler: connect to PostgreSQL itself")
+
+
+def _try_lock(connection: psycopg.Connection, node: str) -> bool:
+    row = connection.execute("select pg_try_advisory_lock(%s, hashtext(%s))", (NODE_LOCK, node)).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,42 @@
+"""What can go wrong below the database and the data folder.
+
+StorageError
+├── DatabaseUnavailable   the server cannot be reached, did not answer in time, or is not migrated yet: try again later
+├── Fenced                the job was taken from this worker (lease lost, retried elsewhere): roll back, do nothing more
+├── SchemaTooNew          a newer Understudy migrated this database: use that one, or restore a backup
+├── NodeTaken             another daemon with this node name works on this database
+├── DataFolderLocked      another process uses the data folder
+└── PostgresFailed        the embedded PostgreSQL could not be made or started; the text says why and the way out
+"""
+
+
+class StorageError(Exception):
+    """Base of this floor."""
+
+
+class DatabaseUnavailable(StorageError):
+    """The database cannot be used now. Nothing was committed, unless it was the commit's answer that was lost."""
+
+
+class Fenced(StorageError):
+    """The job's fencing token matches no running row any more."""
+
+
+class SchemaTooNew(StorageError):
+    """The database holds a newer schema than this program knows."""
+
+
+class NodeTaken(StorageError):
+    """The node name is in use on this database."""
+
+
+class DataFolderLocked(StorageError):
+    """The data folder belongs to a running process; `pid` as it wrote it, None if unreadable."""
+
+    def __init__(self, text: str, *, pid: int | None = None) -> None:
+        super().__init__(text)
+        self.pid = pid
+
+
+class PostgresFailed(StorageError):
+    """initdb or postgres refused; the way out is in the text."""

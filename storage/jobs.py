@@ -1,0 +1,300 @@
+"""The durable queue: every step of every acquisition is a row here.
+
+A claim carries a fencing token (`owner`). Whoever did the work ends the job in the transaction that writes its results:
+`finish`, `fail` or `snooze` first lock the row by id and token, and raise Fenced when it is no longer theirs. Attempts
+count work that was started and went wrong; a worker that vanished counts in `lost`; a condition that is not the item's
+fault (a dependency down, a full disk) counts in neither.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from movies.movie import JobId, MovieId
+from storage.database import Connection
+from storage.errors import Fenced
+
+MAX_LOST = 5
+"""A job whose workers vanished this often is poison: it becomes a dead letter."""
+
+JobState = Literal["ready", "running", "done", "dead"]
+STATES: tuple[JobState, ...] = ("ready", "running", "done", "dead")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A job in work. `attempt` counts from 1; `owner` is the fencing token."""
+
+    job_id: JobId
+    owner: UUID
+    kind: str
+    lane: str
+    payload: Mapping[str, Any]
+    attempt: int
+    movie_id: MovieId | None
+    correlation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """`retries` after the first attempt, each after min(cap_s, base_s * 2^n) * U(0.5, 1)."""
+
+    retries: int = 3
+    base_s: float = 10.0
+    cap_s: float = 3600.0
+
+    def delay_s(self, attempt: int, *, jitter: float) -> float:
+        """The wait after failed attempt number `attempt`; `jitter` is uniform in 0..1."""
+        return float(min(self.cap_s, self.base_s * 2 ** min(attempt - 1, 60)) * (0.5 + 0.5 * jitter))
+
+    def is_spent(self, attempt: int) -> bool:
+        return attempt > self.retries
+
+
+def enqueue(
+    connection: Connection,
+    kind: str,
+    *,
+    lane: str,
+    payload: Mapping[str, Any],
+    unique_key: str | None = None,
+    movie_id: MovieId | None = None,
+    correlation_id: str,
+    node: str | None = None,
+    delay_s: float = 0.0,
+    attempt: int = 0,
+    priority: int = 0,
+) -> JobId | None:
+    """A new ready job; None when one with `unique_key` is ready or running already. `attempt` continues a count."""
+    row = connection.execute(
+        """insert into jobs (kind, lane, payload, unique_key, movie_id, correlation_id, node, run_at, attempt, priority)
+           values (%(kind)s, %(lane)s, %(payload)s, %(unique_key)s, %(movie_id)s, %(correlation_id)s, %(node)s,
+                   now() + make_interval(secs => %(delay_s)s), %(attempt)s, %(priority)s)
+           on conflict (unique_key) where state in ('ready', 'running') do nothing
+           returning id""",
+        {
+            "kind": kind,
+            "lane": lane,
+            "payload": Jsonb(dict(payload)),
+            "unique_key": unique_key,
+            "movie_id": movie_id,
+            "correlation_id": correlation_id,
+            "node": node,
+            "delay_s": delay_s,
+            "attempt": attempt,
+            "priority": priority,
+        },
+    ).fetchone()
+    return JobId(row["id"]) if row else None
+
+
+def claim(connection: Connection, *, node: str, owner: UUID, slots: Mapping[str, int], lease_s: float) -> list[Claim]:
+    """Take due jobs, at most `slots[lane]` of each lane, best priority and oldest first."""
+    rows = connection.execute(
+        """update jobs set state = 'running', owner = %(owner)s, worker_node = %(node)s, attempt = attempt + 1,
+                  started_at = now(), waiting_for = null, lease_until = now() + make_interval(secs => %(lease_s)s)
+           where id = any(array(
+               select due.id
+               from unnest(%(lanes)s::text[], %(slots)s::int[]) as free (lane, slots)
+               cross join lateral (
+                   select id from jobs
+                   where state = 'ready' and lane = free.lane and run_at <= now()
+                         and (node is null or node = %(node)s)
+                   order by priority desc, run_at, id
+                   limit free.slots
+                   for update skip locked
+               ) as due))
+           returning id, owner, kind, lane, payload, attempt, movie_id, correlation_id""",
+        {
+            "owner": owner,
+            "node": node,
+            "lease_s": lease_s,
+            "lanes": list(slots.keys()),
+            "slots": list(slots.values()),
+        },
+    ).fetchall()
+    return [
+        Claim(
+            job_id=JobId(row["id"]),
+            owner=row["owner"],
+            kind=row["kind"],
+            lane=row["lane"],
+            payload=row["payload"],
+            attempt=row["attempt"],
+            movie_id=row["movie_id"],
+            correlation_id=row["correlation_id"],
+        )
+        for row in sorted(rows, key=lambda row: int(row["id"]))
+    ]
+
+
+def finish(connection: Connection, claim: Claim) -> None:
+    """The job is done; what follows in this transaction is its result. Raises Fenced."""
+    _end(connection, claim, "state = 'done', ended_at = now(), reason = null", {})
+
+
+def snooze(connection: Connection, claim: Claim, *, delay_s: float, waiting_for: str, error: str = "") -> None:
+    """Put the job back without spending an attempt, because of a condition named in `waiting_for`. Raises Fenced."""
+    _end(
+        connection,
+        claim,
+        """state = 'ready', attempt = attempt - 1, waiting_for = %(waiting_for)s, last_error = %(error)s,
+           run_at = now() + make_interval(secs => %(delay_s)s)""",
+        {"waiting_for": waiting_for, "error": error, "delay_s": delay_s},
+    )
+
+
+def fail(
+    connection: Connection,
+    claim: Claim,
+    *,
+    reason: str,
+    error: str,
+    policy: RetryPolicy,
+    jitter: float,
+    is_permanent: bool = False,
+) -> JobState:
+    """An attempt went wrong: ready again after the policy's delay, or dead. Returns the new state. Raises Fenced."""
+    is_dead = is_permanent or policy.is_spent(claim.attempt)
+    _end(
+        connection,
+        claim,
+        "state = 'dead', ended_at = now(), reason = %(reason)s, last_error = %(error)s"
+        if is_dead
+        else """state = 'ready', reason = %(reason)s, last_error = %(error)s,
+                run_at = now() + make_interval(secs => %(delay_s)s)""",
+        {"reason": reason, "error": error, "delay_s": policy.delay_s(claim.attempt, jitter=jitter)},
+    )
+    _record_error(connection, claim.job_id, attempt=claim.attempt, reason=reason, error=error)
+    return "dead" if is_dead else "ready"
+
+
+def bury(
+    connection: Connection,
+    kind: str,
+    *,
+    lane: str,
+    payload: Mapping[str, Any],
+    unique_key: str,
+    movie_id: MovieId,
+    correlation_id: str,
+    attempt: int,
+    reason: str,
+    error: str,
+) -> JobId:
+    """A dead letter for work whose attempts were spent elsewhere (a download that failed once too often)."""
+    row = connection.execute(
+        """insert into jobs (kind, lane, payload, unique_key, movie_id, correlation_id, attempt, state, reason,
+                             last_error, ended_at)
+           values (%s, %s, %s, %s, %s, %s, %s, 'dead', %s, %s, now()) returning id""",
+        (kind, lane, Jsonb(dict(payload)), unique_key, movie_id, correlation_id, attempt, reason, error),
+    ).fetchone()
+    assert row is not None
+    job_id = JobId(row["id"])
+    _record_error(connection, job_id, attempt=attempt, reason=reason, error=error)
+    return job_id
+
+
+def retry(connection: Connection, job_id: JobId) -> Literal["retried", "not dead", "waiting already", "unknown"]:
+    """Make a dead letter ready again with fresh counts, unless the same work is waiting already."""
+    row = connection.execute("select state, unique_key from jobs where id = %s for update", (job_id,)).fetchone()
+    if row is None:
+        return "unknown"
+    if row["state"] != "dead":
+        return "not dead"
+    twin = connection.execute(
+        "select 1 from jobs where unique_key = %s and state in ('ready', 'running')", (row["unique_key"],)
+    ).fetchone()
+    if twin is not None:
+        return "waiting already"
+    connection.execute(
+        "update jobs set state = 'ready', attempt = 0, lost = 0, run_at = now(), ended_at = null where id = %s",
+        (job_id,),
+    )
+    connection.execute("select pg_notify('jobs', '')")
+    return "retried"
+
+
+def extend_leases(connection: Connection, claims: Iterable[Claim], *, lease_s: float) -> None:
+    """Heartbeat for the claims in work."""
+    held = list(claims)
+    connection.execute(
+        """update jobs set lease_until = now() + make_interval(secs => %s)
+           from unnest(%s::bigint[], %s::uuid[]) as held (id, owner)
+           where jobs.id = held.id and jobs.owner = held.owner""",
+        (lease_s, [claim.job_id for claim in held], [claim.owner for claim in held]),
+    )
+
+
+def sweep(connection: Connection) -> int:
+    """Free the jobs whose lease ran out; how many."""
+    return _lose(connection, "lease_until < now()", {})
+
+
+def reclaim_node(connection: Connection, node: str) -> int:
+    """Free what an earlier daemon under this node's name had in work; only the holder of the node's lock may ask."""
+    return _lose(connection, "worker_node = %(node)s", {"node": node})
+
+
+def release(connection: Connection, claims: Iterable[Claim]) -> None:
+    """Give claims back unworked, counting nothing: an orderly stop, or a commit whose answer was lost."""
+    held = list(claims)
+    connection.execute(
+        """update jobs set state = 'ready', attempt = attempt - 1, owner = null, worker_node = null, lease_until = null
+           from unnest(%s::bigint[], %s::uuid[]) as held (id, owner)
+           where jobs.id = held.id and jobs.owner = held.owner and jobs.state = 'running'""",
+        ([claim.job_id for claim in held], [claim.owner for claim in held]),
+    )
+
+
+def seconds_to_next(connection: Connection, lanes: Iterable[str]) -> float | None:
+    """Until the next ready job of `lanes` is due, 0 if one is; None when none waits."""
+    row = connection.execute(
+        """select extract(epoch from min(run_at) - now())::float8 as s
+           from jobs where state = 'ready' and lane = any(%s)""",
+        (list(lanes),),
+    ).fetchone()
+    return max(0.0, float(row["s"])) if row and row["s"] is not None else None
+
+
+def prune(connection: Connection, *, older_than_s: float, limit: int = 1000) -> int:
+    """Delete up to `limit` done jobs that ended before; dead letters stay until somebody decides."""
+    return connection.execute(
+        """delete from jobs where id in (
+               select id from jobs where state = 'done' and ended_at < now() - make_interval(secs => %s) limit %s)""",
+        (older_than_s, limit),
+    ).rowcount
+
+
+def _end(connection: Connection, claim: Claim, change: str, values: Mapping[str, Any]) -> None:
+    cursor = connection.execute(
+        f"""update jobs set {change}, owner = null, worker_node = null, lease_until = null
+            where id = %(job_id)s and owner = %(owner)s and state = 'running'""".encode(),
+        {**values, "job_id": claim.job_id, "owner": claim.owner},
+    )
+    if cursor.rowcount != 1:
+        raise Fenced(f"job {claim.job_id} ({claim.kind}) is no longer this worker's")
+
+
+def _lose(connection: Connection, which: str, values: Mapping[str, Any]) -> int:
+    return connection.execute(
+        f"""update jobs set
+                state = case when lost + 1 >= {MAX_LOST} then 'dead' else 'ready' end,
+                ended_at = case when lost + 1 >= {MAX_LOST} then now() end,
+                reason = case when lost + 1 >= {MAX_LOST} then 'poison' else reason end,
+                last_error = case when lost + 1 >= {MAX_LOST} then 'its workers vanished' else last_error end,
+                lost = lost + 1, attempt = greatest(0, attempt - 1),
+                owner = null, worker_node = null, lease_until = null
+            where state = 'running' and {which}""".encode(),
+        values,
+    ).rowcount
+
+
+def _record_error(connection: Connection, job_id: JobId, *, attempt: int, reason: str, error: str) -> None:
+    connection.execute(
+        "insert into job_errors (job_id, attempt, reason, error) values (%s, %s, %s, %s)",
+        (job_id, attempt, reason, error[:4000]),
+    )

@@ -1,0 +1,235 @@
+-- The first schema. Never edited after it landed: later changes are migrations of their own.
+
+-- One row per wanted version of a movie. It is wanted while it has a claim.
+create table movies (
+    id bigint generated always as identity primary key,
+    title text,
+    year int,
+    tmdb_id int,
+    imdb_id text,
+    version text not null default '',
+    profile text not null,
+    root text not null,
+    state text not null default 'wanted' check (state in (
+        'wanted', 'searching', 'grabbing', 'downloading', 'importing', 'imported', 'failed', 'blocked')),
+    reason text not null default '',
+    is_monitored boolean not null default true,
+    tombstoned_at timestamptz,
+    created_at timestamptz not null default now(),
+    changed_at timestamptz not null default now(),
+    check (title is not null or tmdb_id is not null or imdb_id is not null)
+);
+create unique index movies_tmdb on movies (tmdb_id, version) where tmdb_id is not null;
+create unique index movies_imdb on movies (imdb_id, version) where imdb_id is not null;
+create unique index movies_title on movies (lower(title), coalesce(year, 0), version)
+    where tmdb_id is null and imdb_id is null;
+
+-- Who wants a movie: 'file:config.toml:41', 'api', 'list:popular', 'import'.
+create table claims (
+    movie_id bigint not null references movies on delete cascade,
+    source text not null,
+    claimed_at timestamptz not null default now(),
+    primary key (movie_id, source)
+);
+
+create table movie_files (
+    id bigint generated always as identity primary key,
+    movie_id bigint not null unique references movies on delete cascade,
+    path text not null unique,
+    size_bytes bigint not null,
+    device bigint not null,
+    inode bigint not null,
+    mtime_ns bigint not null,
+    quality text not null,
+    revision jsonb not null,
+    release_title text not null,
+    method text not null,
+    imported_at timestamptz not null default now()
+);
+
+-- Every offer ever seen, one row per indexer and guid.
+create table releases (
+    id bigint generated always as identity primary key,
+    indexer text not null,
+    guid text not null,
+    title text not null,
+    link text,
+    magnet text,
+    infohash text,
+    size_bytes bigint,
+    seeders int,
+    tmdb_id int,
+    imdb_id text,
+    published_at timestamptz,
+    first_seen_at timestamptz not null default now(),
+    last_seen_at timestamptz not null default now(),
+    unique (indexer, guid)
+);
+
+-- The decision log: what was thought of a release for a movie, with every reason.
+create table verdicts (
+    movie_id bigint not null references movies on delete cascade,
+    release_id bigint not null references releases on delete cascade,
+    is_accepted boolean not null,
+    quality text not null,
+    reasons jsonb not null default '[]',
+    decided_at timestamptz not null default now(),
+    primary key (movie_id, release_id)
+);
+create index verdicts_release on verdicts (release_id);
+
+create table blocklist (
+    id bigint generated always as identity primary key,
+    movie_id bigint not null references movies on delete cascade,
+    release_id bigint references releases on delete set null,
+    infohash text,
+    title text not null,
+    reason text not null,
+    blocked_at timestamptz not null default now()
+);
+create index blocklist_movie on blocklist (movie_id);
+
+-- A grab and what became of it. Written before the client is called; known by (client, infohash) on its node.
+create table downloads (
+    id bigint generated always as identity primary key,
+    movie_id bigint not null references movies on delete cascade,
+    release_id bigint references releases on delete set null,
+    node text not null,
+    client text not null,
+    infohash text not null,
+    title text not null,
+    quality text not null,
+    revision jsonb not null,
+    torrent bytea,
+    magnet text,
+    state text not null default 'grabbing' check (state in (
+        'grabbing', 'queued', 'metadata', 'downloading', 'stalled', 'paused', 'completed', 'importing', 'imported',
+        'failed', 'removed', 'blocked')),
+    attempt int not null default 1,
+    content_path text,
+    size_bytes bigint,
+    seed_ratio real,
+    seed_time_s bigint,
+    error text,
+    correlation_id text not null,
+    added_at timestamptz not null default now(),
+    completed_at timestamptz,
+    ended_at timestamptz
+);
+create unique index downloads_identity on downloads (node, client, infohash) where state not in ('failed', 'removed');
+create index downloads_movie on downloads (movie_id);
+create index downloads_open on downloads (client) where ended_at is null;
+
+-- The journal of an import: what is about to happen on the disk, written before it does.
+create table imports (
+    download_id bigint primary key references downloads on delete cascade,
+    movie_id bigint not null references movies on delete cascade,
+    state text not null default 'planned' check (state in ('planned', 'staged', 'done')),
+    source_path text not null,
+    temp_path text not null,
+    target_path text not null,
+    old_path text,
+    recycle_path text,
+    device bigint,
+    inode bigint,
+    size_bytes bigint,
+    mtime_ns bigint,
+    method text,
+    changed_at timestamptz not null default now()
+);
+create index imports_movie on imports (movie_id);
+
+-- Every step of every acquisition. lane says who may do it: 'indexer:NAME', 'client:NAME', 'root:PATH', 'select'.
+create table jobs (
+    id bigint generated always as identity primary key,
+    kind text not null,
+    lane text not null,
+    node text,
+    payload jsonb not null default '{}',
+    unique_key text,
+    priority smallint not null default 0,
+    run_at timestamptz not null default now(),
+    state text not null default 'ready' check (state in ('ready', 'running', 'done', 'dead')),
+    attempt int not null default 0,
+    lost int not null default 0,
+    owner uuid,
+    worker_node text,
+    lease_until timestamptz,
+    waiting_for text,
+    reason text,
+    last_error text,
+    movie_id bigint references movies on delete cascade,
+    correlation_id text not null,
+    created_at timestamptz not null default now(),
+    started_at timestamptz,
+    ended_at timestamptz
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+create index jobs_ready on jobs (lane, priority desc, run_at, id) where state = 'ready';
+create unique index jobs_unique on jobs (unique_key) where state in ('ready', 'running');
+create index jobs_lease on jobs (lease_until) where state = 'running';
+create index jobs_dead on jobs (id) where state = 'dead';
+create index jobs_ended on jobs (ended_at) where state = 'done';
+create index jobs_movie on jobs (movie_id) where state in ('ready', 'running');
+
+create table job_errors (
+    job_id bigint not null references jobs on delete cascade,
+    attempt int not null,
+    reason text not null,
+    error text not null,
+    happened_at timestamptz not null default now()
+);
+create index job_errors_job on job_errors (job_id);
+
+-- The outbox. Ids are taken before commits, so readers go by (xid, id) below the snapshot's xmin.
+create table events (
+    id bigint generated always as identity primary key,
+    xid xid8 not null default pg_current_xact_id(),
+    kind text not null,
+    movie_id bigint,
+    correlation_id text not null default '',
+    payload jsonb not null default '{}',
+    happened_at timestamptz not null default now()
+);
+create index events_order on events (xid, id);
+
+-- State, not events: one row per running operation, the newest values only.
+create table progress (
+    operation text primary key,
+    movie_id bigint,
+    step text not null,
+    done_bytes bigint not null,
+    total_bytes bigint not null,
+    rate_bytes_s bigint not null default 0,
+    eta_s bigint,
+    changed_at timestamptz not null default clock_timestamp()
+);
+create index progress_changed on progress (changed_at);
+
+-- What an indexer's feed last showed, so that a gap is seen after a restart.
+create table feeds (
+    indexer text primary key,
+    newest_guid text,
+    newest_at timestamptz,
+    synced_at timestamptz not null default now()
+);
+
+-- For display and for the next start; never read in the call path.
+create table breakers (
+    node text not null,
+    dependency text not null,
+    state text not null,
+    retry_at timestamptz,
+    reason text not null default '',
+    changed_at timestamptz not null default now(),
+    primary key (node, dependency)
+);
+
+create function notify_channel() returns trigger language plpgsql as $$
+begin
+    perform pg_notify(tg_argv[0], '');
+    return null;
+end $$;
+create trigger jobs_notify after insert on jobs for each statement execute function notify_channel('jobs');
+create trigger events_notify after insert on events for each statement execute function notify_channel('events');
+create trigger progress_notify after insert or update on progress
+    for each statement execute function notify_channel('progress');

@@ -1,0 +1,172 @@
+"""The wanted movies and who claims them.
+
+A movie is wanted while a claim on it remains; losing the last one unmonitors it and touches neither file nor torrent.
+A tombstone (a deletion through the API) beats every claim until it is lifted.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from movies.decision import ExistingFile, HeldRelease, Target, release_key
+from movies.movie import MovieId, MovieState, WantedMovie
+from movies.profile import Profile
+from movies.quality import Revision, quality_named
+from storage.database import Connection
+
+
+def claim_movie(connection: Connection, wanted: WantedMovie, *, source: str, root: str) -> MovieId:
+    """Find or make the movie's row and add the claim; title, ids, profile and root follow the newest claim."""
+    row = connection.execute(
+        """select id from movies
+           where version = '' and (
+               tmdb_id = %(tmdb_id)s or imdb_id = %(imdb_id)s
+               or (%(tmdb_id)s::int is null and %(imdb_id)s::text is null
+                   and lower(title) = lower(%(title)s) and coalesce(year, 0) = coalesce(%(year)s, 0)))
+           order by id limit 1 for update""",
+        _identity(wanted),
+    ).fetchone()
+    values = _identity(wanted) | {"profile": wanted.profile, "root": wanted.root or root, "id": row and row["id"]}
+    if row is None:
+        row = connection.execute(
+            """insert into movies (title, year, tmdb_id, imdb_id, profile, root)
+               values (%(title)s, %(year)s, %(tmdb_id)s, %(imdb_id)s, %(profile)s, %(root)s) returning id""",
+            values,
+        ).fetchone()
+        assert row is not None
+    else:
+        connection.execute(
+            """update movies set title = coalesce(%(title)s, title), year = coalesce(%(year)s, year),
+                   tmdb_id = coalesce(%(tmdb_id)s, tmdb_id), imdb_id = coalesce(%(imdb_id)s, imdb_id),
+                   profile = %(profile)s, root = %(root)s, is_monitored = tombstoned_at is null
+               where id = %(id)s""",
+            values,
+        )
+    movie_id = MovieId(row["id"])
+    connection.execute(
+        "insert into claims (movie_id, source) values (%s, %s) on conflict do nothing", (movie_id, source)
+    )
+    return movie_id
+
+
+def drop_claims(connection: Connection, *, prefix: str, keep: Sequence[tuple[MovieId, str]]) -> list[MovieId]:
+    """Remove the claims of sources that begin with `prefix` but for `keep`; returns the movies left without any."""
+    connection.execute(
+        """delete from claims where starts_with(source, %s) and (movie_id, source) not in (
+               select * from unnest(%s::bigint[], %s::text[]))""",
+        (prefix, [movie_id for movie_id, _ in keep], [source for _, source in keep]),
+    )
+    rows = connection.execute(
+        """update movies set is_monitored = false, changed_at = now()
+           where is_monitored and not exists (select from claims where movie_id = movies.id) returning id"""
+    ).fetchall()
+    return [MovieId(row["id"]) for row in rows]
+
+
+def unsearched(connection: Connection) -> list[MovieId]:
+    """Monitored movies that are wanted and for which nothing is waiting or running."""
+    rows = connection.execute(
+        """select id from movies where is_monitored and state in ('wanted', 'searching')
+               and not exists (select from jobs where movie_id = movies.id and jobs.state in ('ready', 'running'))
+           order by id"""
+    ).fetchall()
+    return [MovieId(row["id"]) for row in rows]
+
+
+def set_state(connection: Connection, movie_id: MovieId, state: MovieState, *, reason: str = "") -> None:
+    connection.execute(
+        "update movies set state = %s, reason = %s, changed_at = now() where id = %s", (state, reason, movie_id)
+    )
+
+
+def rest(connection: Connection, movie_id: MovieId, *, reason: str) -> None:
+    """Nothing more can be done for the movie now: it is imported if it has a file, else still wanted.
+
+    A movie that is being grabbed, downloaded or imported, or that failed, stays what it is.
+    """
+    connection.execute(
+        """update movies set reason = %s, changed_at = now(),
+               state = case when exists (select from movie_files where movie_id = movies.id) then 'imported'
+                       else 'wanted' end
+           where id = %s and state in ('wanted', 'searching', 'imported')""",
+        (reason, movie_id),
+    )
+
+
+def name_if_unnamed(connection: Connection, movie_id: MovieId, *, title: str, year: int | None) -> None:
+    """A movie known by a bare id takes the title of the first release that carries the id."""
+    connection.execute(
+        "update movies set title = %s, year = coalesce(year, %s) where id = %s and title is null",
+        (title, year, movie_id),
+    )
+
+
+def one(connection: Connection, movie_id: MovieId) -> dict[str, Any] | None:
+    return connection.execute("select * from movies where id = %s", (movie_id,)).fetchone()
+
+
+def listed(connection: Connection, *, limit: int = 100, after: MovieId | None = None) -> list[dict[str, Any]]:
+    """A page of movies with file and claims, by id; `after` is the last id of the page before."""
+    return connection.execute(
+        """select movies.id, title, year, tmdb_id, imdb_id, profile, root, state, reason, is_monitored, changed_at,
+                  movie_files.path, movie_files.quality, movie_files.size_bytes,
+                  array(select source from claims where movie_id = movies.id order by source) as claims
+           from movies left join movie_files on movie_files.movie_id = movies.id
+           where %s::bigint is null or movies.id > %s order by movies.id limit %s""",
+        (after, after, limit),
+    ).fetchall()
+
+
+def targets(
+    connection: Connection, profiles: Mapping[str, Profile], *, movie_id: MovieId | None = None
+) -> list[Target]:
+    """What decisions need to know of one movie, or of every monitored one. A profile no longer configured: left out."""
+    rows = connection.execute(
+        """select movies.id, title, year, tmdb_id, imdb_id, profile, is_monitored, movie_files.quality,
+                  movie_files.revision, movie_files.size_bytes,
+                  (select coalesce(jsonb_agg(jsonb_build_array(infohash, title)), '[]') from blocklist
+                   where movie_id = movies.id) as blocked,
+                  (select coalesce(jsonb_agg(jsonb_build_array(infohash, title)), '[]') from downloads
+                   where movie_id = movies.id and state = 'imported') as imported,
+                  (select coalesce(jsonb_agg(jsonb_build_object('quality', quality, 'revision', revision)), '[]')
+                   from downloads where movie_id = movies.id
+                   and state not in ('failed', 'removed', 'imported', 'blocked')) as queued
+           from movies left join movie_files on movie_files.movie_id = movies.id
+           where case when %(id)s::bigint is null then is_monitored else movies.id = %(id)s end
+           order by movies.id""",
+        {"id": movie_id},
+    ).fetchall()
+    return [_target(row, profiles[row["profile"]]) for row in rows if row["profile"] in profiles]
+
+
+def _target(row: Mapping[str, Any], profile: Profile) -> Target:
+    file = None
+    if row["quality"] is not None:
+        file = ExistingFile(
+            quality=quality_named(row["quality"]), revision=Revision(**row["revision"]), size_bytes=row["size_bytes"]
+        )
+    return Target(
+        movie_id=MovieId(row["id"]),
+        title=row["title"],
+        year=row["year"],
+        tmdb_id=row["tmdb_id"],
+        imdb_id=row["imdb_id"],
+        profile=profile,
+        file=file,
+        queued=tuple(
+            HeldRelease(quality=quality_named(held["quality"]), revision=Revision(**held["revision"]))
+            for held in row["queued"]
+        ),
+        blocklist=_keys(row["blocked"]),
+        imported=_keys(row["imported"]),
+        monitored=row["is_monitored"],
+    )
+
+
+def _keys(pairs: Sequence[tuple[str | None, str]]) -> frozenset[str]:
+    """The infohashes and release keys of [infohash, title] pairs."""
+    hashes = {infohash for infohash, _ in pairs if infohash}
+    return frozenset(hashes | {release_key(title) for _, title in pairs})
+
+
+def _identity(wanted: WantedMovie) -> dict[str, Any]:
+    return {"title": wanted.title, "year": wanted.year, "tmdb_id": wanted.tmdb_id, "imdb_id": wanted.imdb_id}
