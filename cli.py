@@ -1,9 +1,7 @@
 """The command line: runs the daemon, and asks a running one over its unix socket."""
 
-import http.client
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.local import NotRunning, ask_daemon
 from config.loading import ConfigError, load
 
 app = typer.Typer(
@@ -31,10 +30,6 @@ ConfigOption = Annotated[
 ]
 DEFAULT_CONFIG = Path("config.toml")
 EXIT_CONFIG, EXIT_NOT_RUNNING = 2, 5
-
-
-class NotRunning(Exception):
-    """No daemon listens in the data folder."""
 
 
 @app.command()
@@ -169,36 +164,6 @@ def _ask(config: Path, method: str, path: str) -> Any:
         errors.print(str(answer.get("error") or answer.get("outcome") or answer), markup=False, soft_wrap=True)
         raise typer.Exit(1)
     return answer
-
-
-def ask_daemon(data_dir: Path, method: str, path: str) -> tuple[int, Any]:
-    """(status, JSON) from the daemon of this data folder, over its unix socket. Raises NotRunning."""
-    connection = UnixConnection(data_dir / "run" / "api.sock")
-    try:
-        connection.request(method, path)
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NotRunning(f"no daemon answers in {data_dir}: {error}") from None
-    finally:
-        connection.close()
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket, also where its path is longer than a socket address may be."""
-
-    def __init__(self, path: Path, *, timeout_s: float = 10.0) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
-        finally:
-            os.close(folder)
 
 
 def main() -> None:

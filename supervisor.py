@@ -158,7 +158,6 @@ class Supervisor(Supervised):
 
     def _start(self, name: str) -> None:
         child, running = self.children[name], self.running[name]
-        running.address.fence()
         reference = child.actor.start(running.address, **child.arguments)
         actor = running.address.actor
         assert actor is not None

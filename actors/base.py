@@ -60,7 +60,7 @@ class Address:
         self.name = name
         self.capacity = capacity
         self.parent = parent
-        self.incarnation = 0
+        self.incarnation = 1
         self.actor: Supervised | None = None  # the present incarnation, or the last
         self.condition = threading.Condition()
         self._waiting: deque[Letter] = deque()
@@ -235,6 +235,6 @@ class Supervised(pykka.ThreadingActor):
                 incarnation=self.inbox.incarnation,
                 reason=reason,
                 message=letter.message if letter else None,
-                correlation_id=letter.correlation_id if letter else "",
+                correlation_id=CORRELATION.get(),
             )
             self.address.parent.tell(report, urgent=True)

@@ -81,6 +81,15 @@ class Breaker:
         with self._lock:
             return max(0.0, self._retry_at - self._clock()) if self._state is BreakerState.OPEN else 0.0
 
+    def describe(self) -> dict[str, object]:
+        """Its state as plain facts, for people."""
+        return {
+            "dependency": self.dependency,
+            "state": self.state.value,
+            "retry_in_s": round(self.retry_in_s(), 1),
+            "reason": self.reason,
+        }
+
     def would_permit(self) -> bool:
         """Whether `call()` would go through now; takes no permit."""
         with self._lock:

@@ -44,6 +44,7 @@ from storage.jobs import Claim
 from storage.progress import Progress
 
 CHECK_EVERY_S = 30.0
+DATABASE_WAIT_S = 0.2
 STABLE_WAIT_S = 5.0
 PROGRESS_EVERY_S = 0.5
 ROOT_IS_DOWN = (NoSpace, ReadOnly, FolderGone, HelperHung, HelperGone)
@@ -92,12 +93,13 @@ class Importer(Worker):
         self._helper.close()
 
     def other(self, message: Tick) -> None:
+        next_in_s = CHECK_EVERY_S
         try:
             self._check_root()
         except DatabaseUnavailable:
-            pass  # asked again at the next check
+            next_in_s = DATABASE_WAIT_S
         finally:
-            self.address.tell_after(CHECK_EVERY_S, Tick())
+            self.address.tell_after(next_in_s, Tick())
 
     def work(self, claim: Claim) -> None:
         download_id = DownloadId(claim.payload["download_id"])
@@ -114,8 +116,10 @@ class Importer(Worker):
                 self._import(claim, download, journal)
         except SourceChanged as error:
             raise PutOff(str(error), waiting_for="a file that is still written", delay_s=STABLE_WAIT_S) from error
-        except (TargetExists, OutsideRoot, NotRegular) as error:
+        except TargetExists as error:
             raise Failed(str(error), reason="import: file exists", is_permanent=True) from error
+        except (OutsideRoot, NotRegular) as error:
+            raise Failed(str(error), reason="import: unsafe path", is_permanent=True) from error
         except Denied as error:
             raise Failed(str(error), reason="permission denied") from error
         except FileError as error:
@@ -233,6 +237,10 @@ class Importer(Worker):
         )
         return staged if staged in (self._seen(journal["temp_path"]), self._seen(journal["target_path"])) else None
 
+    def _below(self, path: str) -> str:
+        """`path` as the helper wants it: relative to the root."""
+        return str(Path(path).relative_to(self._root))
+
     def _seen(self, path: str) -> Identity | None:
         try:
             return self._helper.identity(path)
@@ -241,10 +249,10 @@ class Importer(Worker):
 
     def _stage(self, journal: Mapping[str, Any]) -> Identity:
         transfer = "prefer-hardlink" if self._rules.transfer == "move" else self._rules.transfer
-        self._helper.remove(journal["temp_path"], root=self._root)
-        report = self._reporter(journal)
+        temp, report = self._below(journal["temp_path"]), self._reporter(journal)
+        self._helper.remove(temp, root=self._root)
         staged = self._helper.stage(
-            journal["source_path"], journal["temp_path"], root=self._root, transfer=transfer, on_progress=report
+            journal["source_path"], temp, root=self._root, transfer=transfer, on_progress=report
         )
         if staged.link_refusal and self._rules.transfer != "copy":
             text = f"hard links are refused here ({staged.link_refusal}): films are copied"
@@ -260,11 +268,13 @@ class Importer(Worker):
         temp, target, old_path = journal["temp_path"], journal["target_path"], journal["old_path"]
         if self._seen(target) != staged or self._seen(temp) == staged:
             if old_path == target and self._seen(target) not in (None, staged):
-                self._helper.replace(temp, target, journal["recycle_path"], root=self._root)
+                self._helper.replace(
+                    self._below(temp), self._below(target), self._below(journal["recycle_path"]), root=self._root
+                )
             else:
-                self._helper.place(temp, target, root=self._root)
+                self._helper.place(self._below(temp), self._below(target), root=self._root)
         if old_path is not None and old_path != target and self._seen(old_path) is not None:
-            self._helper.recycle(old_path, journal["recycle_path"], root=self._root)
+            self._helper.recycle(self._below(old_path), self._below(journal["recycle_path"]), root=self._root)
 
     def _record(self, claim: Claim, download: Mapping[str, Any], staged: Identity) -> None:
         movie_id, download_id = MovieId(download["movie_id"]), DownloadId(download["id"])

@@ -27,6 +27,7 @@ LEASE_S = 30.0
 HEARTBEAT_S = 5.0
 POLL_S = 5.0
 UNREACHABLE_S = 0.5
+STARTING_S = 0.02
 PRUNE_EVERY_S = 600.0
 KEEP_S = 7 * 86400.0
 
@@ -57,12 +58,14 @@ class Queue(Supervised):
         metrics: Catalogue,
         policy: RetryPolicy,
         on_ready: Callable[[Connection], None],
+        is_database_starting: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float],
     ) -> None:
         super().__init__(address)
         self._database, self._breaker, self._lanes = database, breaker, lanes
         self._node, self._metrics, self._policy, self._on_ready = node, metrics, policy, on_ready
+        self._is_database_starting = is_database_starting
         self._clock, self._chance = clock, chance
         self._log = logs.logger(address.name)
         self._working: dict[JobId, Claim] = {}
@@ -128,6 +131,8 @@ class Queue(Supervised):
 
     def _cycle(self) -> float:
         """Do all that is due; returns the seconds until the next look."""
+        if self._is_database_starting():
+            return STARTING_S
         try:
             with self._breaker.call():
                 try:

@@ -47,6 +47,7 @@ class Endpoints:
             Route("/readyz", self.readyz, methods=get),
             Route("/metrics", self.metrics, methods=get),
             Route("/api/health", self.health, methods=get),
+            Route("/api/breakers", self.breakers, methods=get),
             Route("/api/supervision", self.supervision, methods=get),
             Route("/api/queue/status", self.queue_status, methods=get),
             Route("/api/queue", self.queue, methods=get),
@@ -88,6 +89,9 @@ class Endpoints:
 
     async def health(self, request: Request) -> Response:
         return await self._from_daemon("health")
+
+    async def breakers(self, request: Request) -> Response:
+        return await self._from_daemon("breakers")
 
     async def supervision(self, request: Request) -> Response:
         return await self._from_daemon("tree")

@@ -28,6 +28,16 @@ class Alarm:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._streams: set[asyncio.Event] = set()
+        self._is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the process is about to end, and every stream with it."""
+        return self._is_over
+
+    def end(self) -> None:
+        self._is_over = True
+        self._wake()
 
     def ring(self) -> None:
         self._loop.call_soon_threadsafe(self._wake)
@@ -52,7 +62,7 @@ async def stream(database: Database, alarm: Alarm, *, after: Cursor | None) -> A
     cursor = after
     try:
         yield b": understudy\nretry: 1000\n\n"
-        while True:
+        while not alarm.is_over:
             woken.clear()
             try:
                 cursor, found, moved = await run_in_threadpool(_look, database, cursor, seen_at)

@@ -60,10 +60,11 @@ async def serve(channel: socket.socket, listening: list[socket.socket]) -> None:
     listener = Listener(database, "events", "progress", on_notify=lambda name: alarm.ring())
     preparing = asyncio.create_task(prepare(database, listener))
     ending = asyncio.create_task(end_with_daemon(daemon, server))
+    closing = asyncio.create_task(end_streams(server, alarm))
     try:
         await server.serve(sockets=listening)
     finally:
-        for task in (preparing, ending):
+        for task in (preparing, ending, closing):
             task.cancel()
         listener.stop()
         database.close()
@@ -82,6 +83,13 @@ async def prepare(database: Database, listener: Listener) -> None:
 async def end_with_daemon(daemon: Daemon, server: uvicorn.Server) -> None:
     await daemon.closed.wait()
     server.should_exit = True
+
+
+async def end_streams(server: uvicorn.Server, alarm: Alarm) -> None:
+    """A server that is told to stop waits for its open responses; those of event streams have no end of their own."""
+    while not server.should_exit:
+        await asyncio.sleep(0.1)
+    alarm.end()
 
 
 def main() -> None:

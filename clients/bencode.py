@@ -106,7 +106,9 @@ class _Decoder:
     def _digits(self, end: bytes, *, start: int, most: int) -> bytes:
         found = self._data.find(end, start, start + most + 1)
         if found < 0:
-            raise self._malformed("no number") if start + most < len(self._data) else self._truncated()
+            rest = self._data[start : start + most + 1]
+            is_cut_off = (len(rest) <= most and rest.lstrip(b"-").isdigit()) or not rest
+            raise self._truncated() if is_cut_off else self._malformed("no number")
         self._at = found + 1
         return self._data[start:found]
 

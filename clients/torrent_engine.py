@@ -65,6 +65,7 @@ class Engine:
             if known.handle is None:
                 raise Refused(known.error or "refused before")
             known.record = replace(known.record, seed_goal=seed_goal)
+            self._review(known, known.handle.status(0))
             self._save(known)
             return
         if infohash in self._removals:
@@ -83,7 +84,8 @@ class Engine:
         self._start(record, params)
 
     def downloads(self) -> list[ClientDownload]:
-        return [self._listed(torrent) for torrent in self._torrents.values()]
+        is_suspended = self._session.is_paused()
+        return [self._listed(torrent, is_suspended=is_suspended) for torrent in self._torrents.values()]
 
     def files(self, infohash: str) -> list[tuple[str, int]]:
         if infohash not in self._torrents:
@@ -113,7 +115,7 @@ class Engine:
     def tick(self) -> None:
         self._check_binding()
         for torrent in self._torrents.values():
-            if torrent.handle:
+            if torrent.handle and torrent.record.is_complete and not torrent.record.is_seed_goal_reached:
                 self._review(torrent, torrent.handle.status(0))
         if time.monotonic() >= self._save_at:
             self._save_at = time.monotonic() + self._settings.save_every_s
@@ -267,11 +269,11 @@ class Engine:
                 torrent.handle.resume()
             self._save(torrent)
 
-    def _listed(self, torrent: Torrent) -> ClientDownload:
+    def _listed(self, torrent: Torrent, *, is_suspended: bool) -> ClientDownload:
         status = torrent.handle.status(0) if torrent.handle else None
         if status:
             self._review(torrent, status)
-        return torrent.listed(status, is_suspended=bool(self._problem))
+        return torrent.listed(status, is_suspended=is_suspended)
 
     def _retry_disk(self, torrent: Torrent) -> None:
         if torrent.handle is None or torrent.error is None or torrent.has_failed:

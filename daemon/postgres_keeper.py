@@ -20,6 +20,7 @@ class PostgresKeeper:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="postgres-keeper", daemon=True)
         self._log = logs.logger("postgres")
+        self.is_starting = True
 
     def start(self) -> None:
         self._thread.start()
@@ -46,5 +47,6 @@ class PostgresKeeper:
                 self._stopping.wait(wait_s)
                 continue
             started, wait_s = started + 1, LOOK_EVERY_S
+            self.is_starting = False
             if started > 1:
                 self._log.warning("postgres was started again", pid=self._postgres.pid)

@@ -59,6 +59,7 @@ class Daemon:
         self._health = HealthBoard()
         self._metrics = Catalogue(prometheus_client.CollectorRegistry())
         self._root: Supervisor | None = None
+        self._keeper: PostgresKeeper | None = None
         self._log = logs.logger("daemon")
 
     def run(self) -> int:
@@ -130,7 +131,7 @@ class Daemon:
 
     @contextlib.contextmanager
     def _database(self, folder: DataFolder) -> Iterator[Database]:
-        dsn, keeper = self._config.storage.dsn.get_secret_value(), None
+        dsn = self._config.storage.dsn.get_secret_value()
         if not dsn:
             try:
                 postgres = EmbeddedPostgres(
@@ -138,10 +139,10 @@ class Daemon:
                 )
             except PostgresFailed as error:
                 raise Fatal(str(error), exit_code=EXIT_POSTGRES) from error
-            keeper = PostgresKeeper(
+            self._keeper = PostgresKeeper(
                 postgres, on_failed=lambda error: self._spawner.post(Fatal(str(error), exit_code=EXIT_POSTGRES))
             )
-            keeper.start()
+            self._keeper.start()
             dsn = postgres.dsn
         database = Database(
             dsn, application="understudy", call_limit_s=self._config.storage.call_limit, on_call=self._database_called
@@ -151,8 +152,8 @@ class Daemon:
             yield database
         finally:
             database.close()
-            if keeper is not None:
-                keeper.stop()
+            if self._keeper is not None:
+                self._keeper.stop()
 
     def _database_called(self, seconds: float, error: Exception | None) -> None:
         self._metrics.database_seconds.observe(seconds)
@@ -177,6 +178,7 @@ class Daemon:
             },
             answers={},
             on_ready=self._bring_wanted_in,
+            is_database_starting=lambda: self._keeper is not None and self._keeper.is_starting,
             root=lambda: self._root,
         )
         runtime.answers.update(self._answers(runtime))
@@ -243,6 +245,7 @@ class Daemon:
             "queue": is_queue_active,
             "metrics": lambda _: prometheus_client.generate_latest(self._metrics.registry).decode(),
             "tree": lambda _: self._root.describe() if self._root is not None else [],
+            "breakers": lambda _: [breaker.describe() for breaker in runtime.breakers.values()],
             "health": lambda _: [vars(item) for item in self._health.items()],
             "crash": crash,
         }

@@ -58,6 +58,7 @@ class Runtime:
     api: dict[str, Any]
     answers: dict[str, Answer]
     on_ready: Callable[[Connection], None]
+    is_database_starting: Callable[[], bool] = lambda: False
     breakers: dict[str, Breaker] = field(default_factory=dict)
     addresses: dict[str, Address] = field(default_factory=dict)
     root: Callable[[], Supervisor | None] = lambda: None
@@ -90,7 +91,8 @@ class Runtime:
         self.metrics.breaker_state.labels(dependency=dependency).set(("closed", "half_open", "open").index(state))
         self.metrics.breaker_transitions.labels(dependency=dependency, to=state).inc()
         log = logs.logger("breakers")
-        line = log.warning if state == "open" else log.info
+        is_news = state == "closed" or transition.opened_count == 1
+        line = log.debug if not is_news else log.warning if state == "open" else log.info
         line(
             "a breaker changed",
             dependency=dependency,
@@ -162,6 +164,7 @@ def _queue(runtime: Runtime) -> dict[str, Any]:
         "metrics": runtime.metrics,
         "policy": _policy(config),
         "on_ready": runtime.on_ready,
+        "is_database_starting": runtime.is_database_starting,
         "chance": random.random,
     }
 

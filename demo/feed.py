@@ -15,7 +15,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
 PAGE_SIZE = 100
@@ -96,9 +96,8 @@ class Feed:
         self.requests.append((path, params))
         if self._api_key is not None and params.get("apikey") != self._api_key:
             return _xml(_error(100, "Invalid API Key"), status=401)
-        download = re.fullmatch("/download/([0-9]+)", path)
-        if download:
-            return self._download(int(download[1]))
+        if path == "/download":
+            return self._download(params.get("guid", ""))
         if path != "/api":
             return Answer(404, "text/plain", b"no such page")
         kind = params.get("t", "")
@@ -106,25 +105,29 @@ class Feed:
             return _xml(CAPS)
         if kind not in ("search", "movie"):
             return _xml(_error(202, f"No such function ({kind})"), status=400)
-        found = [place for place in enumerate(self.offers) if _is_wanted(place[1], params)]
-        return _xml(self._rss(_page_of(sorted(found, key=lambda place: place[1].published_at, reverse=True), params)))
+        found = [offer for offer in self.offers if _is_wanted(offer, params)]
+        newest_first = sorted(found, key=lambda offer: offer.published_at, reverse=True)
+        return _xml(self._rss(_page_of(newest_first, params)))
 
-    def _download(self, index: int) -> "Answer":
-        offer = self.offers[index] if index < len(self.offers) else None
+    def _download(self, guid: str) -> "Answer":
+        offer = next((offer for offer in self.offers if offer.guid == guid), None)
         if offer is not None and offer.torrent is not None:
             return Answer(200, TORRENT_TYPE, offer.torrent)
         if offer is not None and offer.magnet is not None:
             return Answer(301, "text/plain", b"", location=offer.magnet)
         return _xml(_error(300, "No such item"), status=404)
 
-    def _rss(self, found: list[tuple[int, FeedOffer]]) -> str:
-        key = f"?apikey={self._api_key}" if self._api_key is not None else ""
-        items = "".join(_item(offer, f"http://127.0.0.1:{self.port}/download/{index}{key}") for index, offer in found)
+    def _rss(self, found: list[FeedOffer]) -> str:
+        items = "".join(_item(offer, self._link(offer)) for offer in found)
         return (
             '<?xml version="1.0" encoding="UTF-8"?>'
             '<rss version="2.0" xmlns:torznab="http://torznab.com/schemas/2015/feed">'
             f"<channel><title>Understudy demo</title>{items}</channel></rss>"
         )
+
+    def _link(self, offer: FeedOffer) -> str:
+        key = {} if self._api_key is None else {"apikey": self._api_key}
+        return f"http://127.0.0.1:{self.port}/download?{urlencode({'guid': offer.guid, **key})}"
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.lower().replace("'", "")))
 
 
-def _page_of(found: list[tuple[int, FeedOffer]], params: dict[str, str]) -> list[tuple[int, FeedOffer]]:
+def _page_of(found: list[FeedOffer], params: dict[str, str]) -> list[FeedOffer]:
     offset, limit = (
         int(text) if text.isdigit() else default
         for text, default in ((params.get("offset", ""), 0), (params.get("limit", ""), PAGE_SIZE))

@@ -40,7 +40,7 @@ def plan(
 def staged(connection: Connection, download_id: DownloadId, *, identity: Identity, method: str) -> None:
     connection.execute(
         """update imports set state = 'staged', device = %(device)s, inode = %(inode)s, size_bytes = %(size_bytes)s,
-               mtime_ns = %(modified_ns)s, method = %(method)s, changed_at = now()
+               mtime_ns = %(mtime_ns)s, method = %(method)s, changed_at = now()
            where download_id = %(download_id)s""",
         asdict(identity) | {"method": method, "download_id": download_id},
     )
@@ -66,7 +66,7 @@ def done(
            values (%(movie_id)s, %(path)s, %(size_bytes)s, %(device)s, %(inode)s, %(mtime_ns)s, %(quality)s,
                    %(revision)s, %(release_title)s, %(method)s)
            on conflict (movie_id) do update set path = excluded.path, size_bytes = excluded.size_bytes,
-               device = excluded.device, inode = excluded.inode, mtime_ns = excluded.modified_ns,
+               device = excluded.device, inode = excluded.inode, mtime_ns = excluded.mtime_ns,
                quality = excluded.quality, revision = excluded.revision, release_title = excluded.release_title,
                method = excluded.method, imported_at = now()""",
         asdict(identity)

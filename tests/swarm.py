@@ -3,21 +3,18 @@
 import os
 import random
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from clients.download_client import ClientDownload, DownloadClient, SeedGoal
 from demo.seeder import Seed, Seeder
+from tests.until import until
 
 REPOSITORY = Path(__file__).parents[1]
 
 FOREVER = SeedGoal()
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +64,8 @@ def once(
     client: DownloadClient, condition: Callable[[ClientDownload], bool], timeout_s: float = 15.0
 ) -> ClientDownload:
     """The only download, once `condition` is true of it."""
-    (download,) = until(lambda: [found for found in client.downloads() if condition(found)], timeout_s)
+    (download,) = until(lambda: [found for found in client.downloads() if condition(found)], timeout_s=timeout_s)
     return download
-
-
-def until(condition: Callable[[], T], timeout_s: float = 15.0) -> T:
-    """The first true value of `condition`."""
-    give_up_at = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, f"not so within {timeout_s} s; last seen: {value!r}"
-        time.sleep(0.02)
-    return value
 
 
 def spawn(argv: Sequence[str], *, pass_fds: tuple[int, ...]) -> "subprocess.Popen[bytes]":

@@ -101,14 +101,13 @@ class TestStage:
             files.stage(film, "film.partial", root=root, transfer="hardlink-only")
         assert names(root) == []
 
-    @pytest.mark.parametrize("kind", ["xfs", "btrfs"])
-    def test_a_reflink_is_preferred_to_a_copy(self, tmp_path: Path, mount: Mount, kind: str) -> None:
-        if not shutil.which(f"mkfs.{kind}"):
-            pytest.skip(f"mkfs.{kind} is not installed")
+    def test_a_reflink_is_preferred_to_a_copy(self, tmp_path: Path, mount: Mount) -> None:
+        if not shutil.which("mkfs.xfs"):
+            pytest.skip("mkfs.xfs is not installed")
         image = tmp_path / "image"
         with image.open("wb") as file:
             file.truncate(400 * 2**20)
-        subprocess.run([f"mkfs.{kind}", image], check=True, capture_output=True)
+        subprocess.run(["mkfs.xfs", image], check=True, capture_output=True)
         root = mount("disk", "-o", "loop", str(image))
         (root / "film.mkv").write_bytes(os.urandom(300_000))
         staged = files.stage(root / "film.mkv", "copy.mkv", root=root, transfer="copy")

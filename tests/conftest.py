@@ -1,0 +1,82 @@
+"""What all tests share: a PostgreSQL server per worker, a fresh database per test, and no silent skips.
+
+With CI=true a skipped test fails unless tests/allowed_skips.txt lists it: a check that quietly stops running is none.
+"""
+
+import os
+from collections.abc import Generator, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database
+from storage.embedded import EmbeddedPostgres
+from tests.postgres import add_template, fresh_database, postgres_server
+
+ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """The worker's server, shared by its tests: leave it running and unharmed. It holds the migrated template."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        add_template(server)
+        yield server
+
+
+@pytest.fixture
+def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A migrated, empty database of the test's own."""
+    with fresh_database(postgres) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def database(dsn: str) -> Iterator[Database]:
+    """The test's database, opened and prepared."""
+    database = Database(dsn, application="test")
+    database.open()
+    try:
+        database.prepare()
+        yield database
+    finally:
+        database.close()
+
+
+def allowed_skips() -> list[str]:
+    """The globs of node ids that may be skipped; every line must give its reason."""
+    globs = []
+    for line in ALLOWED_SKIPS.read_text().splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        glob, _, reason = line.partition(": ")
+        if not reason.strip():
+            raise pytest.UsageError(f'{ALLOWED_SKIPS.name}: "{line}" gives no reason; write "glob: reason"')
+        globs.append(glob.strip())
+    return globs
+
+
+def refuse_silent_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure where CI=true and the list does not have it; an expected failure is no skip."""
+    if os.environ.get("CI") != "true" or report.outcome != "skipped" or hasattr(report, "wasxfail"):
+        return
+    if any(fnmatchcase(report.nodeid, glob) for glob in allowed_skips()):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"{reason}\nskips fail where CI=true: mend the test, or list it in tests/{ALLOWED_SKIPS.name}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    refuse_silent_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    refuse_silent_skip(report)
+    return report
