@@ -71,7 +71,22 @@ class Running:
     crashes: int = -1
     restarts: int = 0
     parked_until: float | None = None
+    is_over: bool = False  # ended, and not to be restarted
     last_error: str = ""
+    displaced: list[Supervised] = field(default_factory=list)
+
+    @property
+    def zombies(self) -> int:
+        """Incarnations that were given up and whose threads still hang; any thread may ask."""
+        return sum(not actor.gone.is_set() for actor in self.displaced)
+
+    def displace(self, actor: Supervised) -> None:
+        """See that `actor` reads nothing more; if it lives, it is told to stop, and watched."""
+        self.address.fence(actor.inbox.incarnation)
+        if actor.thread_id is not None and not actor.gone.is_set() and actor not in self.displaced:
+            self.displaced = [*(other for other in self.displaced if not other.gone.is_set()), actor]
+            actor.actor_ref.stop(block=False)
+            actor.interrupt()
 
 
 class Supervisor(Supervised):
@@ -96,7 +111,6 @@ class Supervisor(Supervised):
             raise ValueError(f"{address.name}: a child's name is given twice in {names}")
         self.children = {child.name: child for child in children}
         self.running = {name: Running(addresses[name]) for name in names}
-        self.zombies = 0
         self._intensity, self._period_s = intensity, period_s
         self._on_exit, self._on_restart = on_exit, on_restart
         self._clock, self._chance = clock, chance
@@ -144,7 +158,8 @@ class Supervisor(Supervised):
     def _describe_child(self, name: str, running: Running) -> dict[str, Any]:
         actor, now = running.actor, time.monotonic()
         since = actor.inbox.since if actor is not None else None
-        state = "running" if actor is not None else "parked" if running.parked_until else "restarting"
+        waits = "parked" if running.parked_until else "ended" if running.is_over else "restarting"
+        state = "running" if actor is not None else waits
         return {
             "name": name,
             "state": state,
@@ -152,13 +167,16 @@ class Supervisor(Supervised):
             "restarts": running.restarts,
             "inbox": running.address.depth,
             "message_age_s": round(now - since, 3) if since is not None else None,
+            "zombies": running.zombies,
             "last_error": running.last_error,
             "children": actor.describe() if isinstance(actor, Supervisor) else [],
         }
 
     def _start(self, name: str) -> None:
         child, running = self.children[name], self.running[name]
-        reference = child.actor.start(running.address, **child.arguments)
+        if running.address.actor is not None:
+            running.displace(running.address.actor)  # it may be left from a supervisor that hung
+        child.actor.start(running.address, **child.arguments)
         actor = running.address.actor
         assert actor is not None
         running.actor, running.parked_until = actor, None
@@ -166,8 +184,7 @@ class Supervisor(Supervised):
             actor.ready.get(timeout=child.start_timeout_s)
         except BaseException:
             running.actor = None
-            running.address.fence()
-            reference.stop(block=False)
+            running.displace(actor)
             raise
 
     def _ended(self, report: Exited) -> None:
@@ -175,7 +192,7 @@ class Supervisor(Supervised):
         child, running = self.children[name], self.running[name]
         lived_s = self._clock() - running.actor.born if running.actor else 0.0
         running.actor = None
-        running.address.fence()
+        running.address.fence(report.incarnation)
         if isinstance(report.reason, Fatal):
             raise report.reason
         if report.reason is not None:
@@ -191,9 +208,10 @@ class Supervisor(Supervised):
             )
         self._on_exit(report)
         if child.restart == "temporary" or (child.restart == "transient" and report.reason is None):
+            running.is_over = True
             return
         running.crashes = 0 if lived_s > child.stable_after_s else running.crashes + 1
-        if child.is_parked_on_escalation and isinstance(report.reason, Escalated):
+        if child.is_parked_on_escalation and isinstance(report.reason, Escalated | FailedToStart):
             self._park(name)
             return
         delay_s = min(child.max_backoff_s, child.min_backoff_s * 2 ** min(running.crashes, 60))
@@ -216,13 +234,11 @@ class Supervisor(Supervised):
             self._count_restart(name)
         running.restarts += 1
         self._on_restart(name)
+        incarnation = running.address.incarnation
         try:
             self._start(name)
         except Exception as error:  # noqa: BLE001  # whatever it was, a failed start is one more restart
-            report = Exited(
-                child=name, incarnation=running.address.incarnation, reason=error, message=None, correlation_id=""
-            )
-            self._ended(report)
+            self._ended(Exited(child=name, incarnation=incarnation, reason=error, message=None, correlation_id=""))
             return
         self._log.warning("an actor was restarted", child=name, incarnation=running.address.incarnation)
 
@@ -245,8 +261,7 @@ class Supervisor(Supervised):
             hung = Hung(f"{name} has been at one message for more than {child.deadline_s} s")
             frame = sys._current_frames().get(actor.thread_id or 0)
             hung.add_note("".join(traceback.format_stack(frame)))
-            self.zombies += 1
-            actor.actor_ref.stop(block=False)
+            self.running[name].displace(actor)
             self._ended(
                 Exited(
                     child=name,
@@ -267,9 +282,8 @@ class Supervisor(Supervised):
             actor.actor_ref.stop(block=False)
             actor.interrupt()
             if not actor.gone.wait(self.children[name].shutdown_s):
-                self.zombies += 1
                 self._log.warning("an actor did not stop in time", child=name)
-            running.address.fence()
+            running.displace(actor)
 
 
 def start_root(supervisor: type[Supervisor], arguments: Mapping[str, Any], *, timeout_s: float = 30.0) -> Supervisor:

@@ -19,6 +19,7 @@ import pykka
 from actors.messages import Crash, Exited
 
 CORRELATION: contextvars.ContextVar[str] = contextvars.ContextVar("correlation_id", default="")
+READER: contextvars.ContextVar["Inbox | None"] = contextvars.ContextVar("reader", default=None)  # this thread's
 
 
 class MailboxFull(Exception):
@@ -80,21 +81,30 @@ class Address:
     def ask(self, message: object, *, timeout_s: float) -> Any:
         """The answer to `message`, or AskTimeout; what the handler raises is raised here too. Not between actors."""
         future: pykka.Future[Any] = pykka.ThreadingFuture()
+        deadline = time.monotonic() + timeout_s
         self._put(Letter(message, future), urgent=False, timeout_s=timeout_s)
         try:
-            return future.get(timeout=timeout_s)
+            return future.get(timeout=deadline - time.monotonic())
         except pykka.Timeout:
             raise AskTimeout(f"{self.name} did not answer {type(message).__name__} within {timeout_s} s") from None
 
     def tell_after(self, delay_s: float, message: object) -> None:
-        """Leave `message` in `delay_s` seconds, unless the present incarnation has ended by then."""
+        """Leave `message` in `delay_s` seconds, unless the present incarnation has ended by then.
+
+        From an incarnation that was fenced it is not taken: its successor has set timers of its own.
+        """
+        reader = READER.get()
         with self.condition:
+            if reader is not None and reader.address is self and reader.incarnation != self.incarnation:
+                return
             heapq.heappush(self._timers, (time.monotonic() + delay_s, next(self._sequence), Letter(message)))
             self.condition.notify_all()
 
-    def fence(self) -> None:
-        """The present incarnation reads nothing more; its timers are forgotten."""
+    def fence(self, incarnation: int) -> None:
+        """That incarnation reads nothing more and its timers are forgotten; nothing happens if it is not present."""
         with self.condition:
+            if incarnation != self.incarnation:
+                return
             self.incarnation += 1
             self._timers.clear()
             self.condition.notify_all()
@@ -124,7 +134,7 @@ class Inbox:
     """One incarnation's view of an Address, put in the place of Pykka's own queue."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
+        self.address = address
         self.incarnation = address.incarnation
         self._control: deque[Any] = deque()
         self.current: Letter | None = None
@@ -132,16 +142,16 @@ class Inbox:
 
     def put(self, envelope: Any) -> None:
         """Only Pykka's own stop message comes this way; it overtakes everything."""
-        with self._address.condition:
+        with self.address.condition:
             self._control.append(envelope)
-            self._address.condition.notify_all()
+            self.address.condition.notify_all()
 
     def empty(self) -> bool:
         """Pykka drains what this calls non-empty when an actor ends: the mailbox is not its to drain."""
         return not self._control
 
     def get(self) -> Any:
-        address = self._address
+        address = self.address
         with address.condition:
             self.current = self.since = None
             while not self._control:
@@ -191,6 +201,7 @@ class Supervised(pykka.ThreadingActor):
         """Called from another thread when this actor must stop: cut what its handler may be waiting for."""
 
     def on_start(self) -> None:
+        READER.set(self.inbox)
         try:
             self.thread_id = threading.get_ident()
             self.init()
@@ -198,7 +209,8 @@ class Supervised(pykka.ThreadingActor):
             self.ready.set(None)
         except BaseException as error:  # noqa: BLE001  # a SystemExit would stop every actor of the process
             self._end(error)
-            self.ready.set_exception()
+            contained = self._contained(error)
+            self.ready.set_exception((type(contained), contained, error.__traceback__))
 
     def on_receive(self, message: Any) -> Any:
         letter = self.inbox.current
@@ -211,10 +223,14 @@ class Supervised(pykka.ThreadingActor):
             self._end(error)
             if isinstance(error, Exception):
                 raise
-            raise RuntimeError(f"{self.address.name} ended by {error!r}") from error
+            raise self._contained(error) from error
 
     def on_stop(self) -> None:
         self._end(None)
+
+    def _contained(self, error: BaseException) -> Exception:
+        """`error` as others may see it: a SystemExit ends this actor, not who waits for it."""
+        return error if isinstance(error, Exception) else RuntimeError(f"{self.address.name} ended by {error!r}")
 
     def _end(self, reason: BaseException | None) -> None:
         if self.gone.is_set():

@@ -66,6 +66,7 @@ class Breaker:
         self._on_transition, self._clock, self._chance = on_transition, clock, chance
         self._lock = threading.Lock()
         self._state = BreakerState.CLOSED
+        self._period = 0  # counts changes of state
         self._failed = 0
         self._opened_count = 0
         self._retry_at = 0.0
@@ -100,70 +101,79 @@ class Breaker:
 
     @contextlib.contextmanager
     def call(self) -> Iterator[None]:
-        """Around a call to the dependency: raises BreakerOpen instead of calling; Outage counts, all else does not."""
-        self._acquire()
+        """Around a call to the dependency: raises BreakerOpen instead of calling; Outage counts, all else is an answer.
+
+        A result that comes after other calls have opened or closed the breaker counts nothing.
+        """
+        period = self._acquire()
         try:
             yield
         except Outage as outage:
-            self.failure(str(outage), retry_after_s=outage.retry_after_s)
+            self._record(period, outage)
             raise
         except BaseException:
-            self.success()
+            self._record(period, None)
             raise
-        self.success()
-
-    def success(self) -> None:
-        """The dependency answered."""
-        with self._lock:
-            self._failed, self._probe_until = 0, None
-            was_open = self._state is not BreakerState.CLOSED
-            if was_open:
-                self._state, self._opened_count, self.reason = BreakerState.CLOSED, 0, ""
-        if was_open:
-            self._announce()
-
-    def failure(self, reason: str, *, retry_after_s: float | None = None) -> None:
-        """The dependency is down, or asked to be left alone for `retry_after_s`."""
-        with self._lock:
-            self._failed += 1
-            is_late = self._state is BreakerState.OPEN
-            opens = not is_late and (
-                self._state is BreakerState.HALF_OPEN or self._failed >= self._limit or retry_after_s is not None
-            )
-            if opens:
-                wait_s = min(self._max_wait_s, self._wait_s * 2 ** min(self._opened_count, 60))
-                wait_s *= 1 + 0.2 * self._chance()
-                self._retry_at = self._clock() + (wait_s if retry_after_s is None else retry_after_s)
-                self._state, self._probe_until, self.reason = BreakerState.OPEN, None, reason
-                self._opened_count += 1
-        if opens:
-            self._announce()
+        self._record(period, None)
 
     def reset(self) -> None:
         """Close it by hand."""
-        self.success()
-
-    def _acquire(self) -> None:
         with self._lock:
-            now = self._clock()
-            if self._state is BreakerState.CLOSED:
-                return
-            if self._state is BreakerState.OPEN and now < self._retry_at:
-                raise BreakerOpen(self.dependency, retry_in_s=self._retry_at - now)
-            if self._probe_until is not None and now < self._probe_until:
-                raise BreakerOpen(self.dependency, retry_in_s=self._probe_until - now)
-            is_new = self._state is BreakerState.OPEN
-            self._state, self._probe_until = BreakerState.HALF_OPEN, now + self._max_wait_s
-        if is_new:
-            self._announce()
+            transition = self._answered()
+        self._announce(transition)
 
-    def _announce(self) -> None:
-        self._on_transition(
-            Transition(
-                dependency=self.dependency,
-                state=self._state,
-                opened_count=self._opened_count,
-                retry_in_s=self.retry_in_s() if self._state is BreakerState.OPEN else None,
-                reason=self.reason,
-            )
+    def _acquire(self) -> int:
+        """The period in which the call was permitted."""
+        with self._lock:
+            now, transition = self._clock(), None
+            if self._state is BreakerState.OPEN:
+                if now < self._retry_at:
+                    raise BreakerOpen(self.dependency, retry_in_s=self._retry_at - now)
+                transition = self._change(BreakerState.HALF_OPEN)
+            elif self._probe_until is not None and now < self._probe_until:
+                raise BreakerOpen(self.dependency, retry_in_s=self._probe_until - now)
+            if self._state is BreakerState.HALF_OPEN:
+                self._probe_until = now + self._max_wait_s
+            period = self._period
+        self._announce(transition)
+        return period
+
+    def _record(self, period: int, outage: Outage | None) -> None:
+        with self._lock:
+            if period != self._period:
+                return
+            transition = self._answered() if outage is None else self._failed_once(outage)
+        self._announce(transition)
+
+    def _answered(self) -> Transition | None:
+        self._failed = 0
+        if self._state is BreakerState.CLOSED:
+            return None
+        self._opened_count, self._probe_until, self.reason = 0, None, ""
+        return self._change(BreakerState.CLOSED)
+
+    def _failed_once(self, outage: Outage) -> Transition | None:
+        self._failed += 1
+        if self._state is BreakerState.CLOSED and self._failed < self._limit and outage.retry_after_s is None:
+            return None
+        wait_s = min(self._max_wait_s, self._wait_s * 2 ** min(self._opened_count, 60)) * (1 + 0.2 * self._chance())
+        self._retry_at = self._clock() + (wait_s if outage.retry_after_s is None else outage.retry_after_s)
+        self._opened_count += 1
+        self._probe_until, self.reason = None, str(outage)
+        return self._change(BreakerState.OPEN)
+
+    def _change(self, state: BreakerState) -> Transition:
+        self._state = state
+        self._period += 1
+        return Transition(
+            dependency=self.dependency,
+            state=state,
+            opened_count=self._opened_count,
+            retry_in_s=max(0.0, self._retry_at - self._clock()) if state is BreakerState.OPEN else None,
+            reason=self.reason,
         )
+
+    def _announce(self, transition: Transition | None) -> None:
+        """Outside the lock, because a listener may ask this breaker something."""
+        if transition is not None:
+            self._on_transition(transition)

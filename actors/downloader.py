@@ -26,6 +26,8 @@ from storage.jobs import Claim
 from storage.progress import Progress
 
 MISSING_POLLS = 3
+REMOVE_PRIORITY = 2
+"""Before an `add`, which may bring the same torrent back."""
 TEST_EVERY_S = 15.0
 
 STATE_OF = {
@@ -133,8 +135,11 @@ class Downloader(Worker):
         self.log.info("a download was started", movie_id=movie_id, release=row["title"])
 
     def _take_out(self, claim: Claim, row: Mapping[str, Any]) -> None:
-        with calling(self._breaker):
-            self._client.remove(row["infohash"], with_data=bool(claim.payload["with_data"]))
+        with self.database.transaction() as connection:
+            is_wanted = downloads.is_wanted_again(connection, DownloadId(row["id"]))
+        if not is_wanted:
+            with calling(self._breaker):
+                self._client.remove(row["infohash"], with_data=bool(claim.payload["with_data"]))
         with self.finishing(claim) as connection:
             downloads.end(connection, DownloadId(row["id"]))
 
@@ -278,4 +283,5 @@ class Downloader(Worker):
             unique_key=f"remove:{row['id']}",
             movie_id=MovieId(row["movie_id"]),
             correlation_id=row["correlation_id"],
+            priority=REMOVE_PRIORITY,
         )

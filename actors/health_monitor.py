@@ -1,6 +1,6 @@
 """The HealthMonitor: looks at the whole from time to time and says what a person should know."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from actors.base import Address, Supervised
@@ -71,11 +71,17 @@ class HealthMonitor(Supervised):
         self._saved |= {breaker.dependency: (breaker.state.value, breaker.reason) for breaker in changed}
 
     def _look_at_groups(self) -> None:
-        parked = [child for child in self._describe_tree() if child["state"] == "parked"]
-        self._metrics.parked.set(len(parked))
-        for child in self._describe_tree():
+        tree = self._describe_tree()
+        self._metrics.parked.set(sum(child["state"] == "parked" for child in tree))
+        self._metrics.zombies.set(zombies(tree))
+        for child in tree:
             source = f"group:{child['name']}"
             if child["state"] == "parked":
                 self._health.set(source, f"{child['name']} crashed too often: {child['last_error']}", severity="error")
             else:
                 self._health.clear(source)
+
+
+def zombies(children: Sequence[Mapping[str, Any]]) -> int:
+    """How many given-up incarnations still hang, in these children and all below them."""
+    return sum(child["zombies"] + zombies(child["children"]) for child in children)

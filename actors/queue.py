@@ -16,8 +16,8 @@ from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.messages import QueueInbox, Tick, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
 from metrics import logs
 from metrics.catalogue import Catalogue
-from movies.movie import JobId
-from storage import events, job_list, jobs
+from movies.movie import JobId, MovieState
+from storage import events, job_list, jobs, movies
 from storage.database import Connection, Database
 from storage.errors import DatabaseUnavailable, Fenced, NodeTaken, SchemaTooNew
 from storage.jobs import Claim, RetryPolicy
@@ -106,6 +106,7 @@ class Queue(Supervised):
             case WorkReturned():
                 self._working.pop(message.claim.job_id, None)
                 self._returned.append(message.claim)
+                self._schedule(UNREACHABLE_S)
             case WorkCrashed():
                 self._crashed(message)
             case _:
@@ -115,8 +116,10 @@ class Queue(Supervised):
         """Ask for a cycle once; cleared before the cycle reads, so that what comes meanwhile is seen."""
         if not self._is_woken:
             self._is_woken = True
-            with suppress(MailboxFull):
+            try:
                 self.address.tell(WakeUp())
+            except MailboxFull:
+                self._is_woken = False
 
     def _tick(self) -> None:
         if self._tick_due is None or self._clock() >= self._tick_due:  # else an earlier one was wanted meanwhile
@@ -197,11 +200,12 @@ class Queue(Supervised):
             if self._returned:
                 jobs.release(connection, self._returned)
             claims = jobs.claim(connection, node=self._node, owner=uuid.uuid4(), slots=free, lease_s=LEASE_S)
-            due_in_s = jobs.seconds_to_next(connection, [name for name in free if name not in {c.lane for c in claims}])
+            idle = [name for name in free if name not in {claim.lane for claim in claims}]
+            due_in_s = jobs.seconds_to_next(connection, idle, node=self._node)
         self._returned.clear()
         waits = [POLL_S] + ([max(0.02, due_in_s)] if due_in_s is not None else [])
         shut = [lane.breaker for lane in self._lanes.values() if lane.breaker is not None and not lane.is_open()]
-        waits += [max(0.02, breaker.retry_in_s()) for breaker in shut]
+        waits += [breaker.retry_in_s() for breaker in shut if breaker.retry_in_s() > 0]  # a probe's end wakes us
         return claims, min(waits)
 
     def _crashed(self, message: WorkCrashed) -> None:
@@ -219,6 +223,8 @@ class Queue(Supervised):
                     policy=self._policy,
                     jitter=self._chance(),
                 )
+                if state == "dead" and claim.movie_id is not None and claim.kind != "search":  # others still search
+                    movies.set_state(connection, claim.movie_id, MovieState.FAILED, reason=message.error)
         except DatabaseUnavailable:
             self._returned.append(claim)
         except Fenced:

@@ -12,7 +12,11 @@ DEADLINE_S = 0.5
 
 
 class NoAnswer(Exception):
-    """The daemon did not answer in time, or refused the question."""
+    """The daemon did not answer in time."""
+
+
+class Refused(NoAnswer):
+    """The daemon has no answer to this question; the text says why."""
 
 
 class Daemon:
@@ -26,7 +30,7 @@ class Daemon:
         self._reading = asyncio.create_task(self._read())
 
     async def ask(self, what: str, **facts: Any) -> Any:
-        """The daemon's answer to `what`. Raises NoAnswer after half a second."""
+        """The daemon's answer to `what`. Raises NoAnswer after half a second, or Refused."""
         number = next(self._numbers)
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -38,7 +42,7 @@ class Daemon:
         finally:
             self._waiting.pop(number, None)
         if "error" in message:
-            raise NoAnswer(str(message["error"]))
+            raise Refused(str(message["error"]))
         return message["answer"]
 
     async def _read(self) -> None:

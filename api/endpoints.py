@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from api.daemon import Daemon, NoAnswer
+from api.daemon import Daemon, NoAnswer, Refused
 from api.event_stream import Alarm, stream
 from movies.movie import DownloadId, JobId, MovieId
 from storage import downloads, job_list, jobs, movies, releases
@@ -167,7 +167,7 @@ class Endpoints:
         try:
             return Answer({"crashed": await self._daemon.ask("crash", actor=actor)})
         except NoAnswer as error:
-            return Answer({"error": str(error)}, status_code=404)
+            return Answer({"error": str(error)}, status_code=404 if isinstance(error, Refused) else 503)
 
     async def _from_daemon(self, what: str) -> Response:
         try:

@@ -7,6 +7,7 @@ has no id, and a resumed stream starts with a snapshot of it.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,9 @@ from storage.errors import DatabaseUnavailable
 from storage.events import Cursor, Event
 
 KEEPALIVE_S = 10.0
+LOOK_EVERY_S = 1.0
+"""An event is hidden while an older transaction runs, and nothing notifies of that one's end."""
+PAGE = 500
 CALM_S = 0.1
 """The least time between two looks, however many notifications come."""
 
@@ -57,7 +61,8 @@ class Alarm:
 
 async def stream(database: Database, alarm: Alarm, *, after: Cursor | None) -> AsyncIterator[bytes]:
     """Everything behind `after` (None: from now on), for as long as the client listens."""
-    woken = alarm.add()
+    loop, woken = asyncio.get_running_loop(), alarm.add()
+    spoke_at = loop.time()
     seen_at: datetime | None = None
     cursor = after
     try:
@@ -68,16 +73,22 @@ async def stream(database: Database, alarm: Alarm, *, after: Cursor | None) -> A
                 cursor, found, moved = await run_in_threadpool(_look, database, cursor, seen_at)
             except DatabaseUnavailable:
                 found, moved = [], []
-            for event in found:
-                yield _event(event)
             for row in moved:
                 seen_at = row["changed_at"]
                 yield _message("progress", row)
-            try:
-                await asyncio.wait_for(woken.wait(), KEEPALIVE_S)
-                await asyncio.sleep(CALM_S)
-            except TimeoutError:
+            for event in found:
+                yield _event(event)
+            now = loop.time()
+            if found or moved:
+                spoke_at = now
+            elif now - spoke_at >= KEEPALIVE_S:
+                spoke_at = now
                 yield b": still here\n\n"
+            if len(found) == PAGE:
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), LOOK_EVERY_S)
+                await asyncio.sleep(CALM_S)
     finally:
         alarm.remove(woken)
 
@@ -88,7 +99,7 @@ def _look(
     with database.transaction() as connection:
         if cursor is None:
             cursor = events.newest(connection)
-        found = events.after(connection, cursor)
+        found = events.after(connection, cursor, limit=PAGE)
         moved = progress.changed_since(connection, seen_at)
     return found[-1].cursor if found else cursor, found, moved
 

@@ -247,11 +247,11 @@ def _by_magnet(uri: str) -> Torrent:
 
 
 def _ids_query(mode: SearchMode, *, tmdb_id: int | None, imdb_id: str | None) -> dict[str, str] | None:
-    """The search by ids, both at once only where the indexer lists its parameters; None if it takes neither."""
+    """The search by the ids that the indexer takes, both at once if it takes both; None if neither."""
     ids = {}
     if tmdb_id is not None and mode.supports("tmdbid"):
         ids["tmdbid"] = str(tmdb_id)
-    if imdb_id is not None and mode.supports("imdbid") and (mode.is_explicit or not ids):
+    if imdb_id is not None and mode.supports("imdbid"):
         ids["imdbid"] = imdb_id.removeprefix("tt")
     return {"t": "movie", **ids} if ids else None
 

@@ -11,11 +11,10 @@ DEFAULT_PAGE_SIZE = 100
 
 @dataclass(frozen=True, kw_only=True)
 class SearchMode:
-    """One kind of search; `is_explicit` when the parameters were listed, so that they may be combined."""
+    """One kind of search, and the parameters that may be combined in it."""
 
     is_available: bool
     parameters: frozenset[str]
-    is_explicit: bool
     is_raw: bool  # takes titles with their punctuation
 
     def supports(self, parameter: str) -> bool:
@@ -59,14 +58,12 @@ def _search_mode(searching: etree._Element | None, name: str, default_parameters
         return SearchMode(
             is_available=is_assumed,
             parameters=frozenset(default_parameters.split(",")),
-            is_explicit=False,
             is_raw=False,
         )
     listed = mode.get("supportedParams")
     return SearchMode(
         is_available=mode.get("available", "yes").lower() in ("yes", "true", "1"),
         parameters=frozenset((listed or default_parameters).lower().replace(" ", "").split(",")),
-        is_explicit=bool(listed),
         is_raw=mode.get("searchEngine", "").lower() == "raw",
     )
 

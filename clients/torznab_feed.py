@@ -97,7 +97,7 @@ def _read_item(fields: "_Fields", indexer: str, now: datetime) -> Item | None:
     if not title or fields.is_usenet() or not (link or magnet):
         return None
     infohash = normal_infohash(fields.attribute("infohash")) or (magnet.infohash if magnet else None)
-    details_url = fields.url(fields.text("comments")) or fields.url(fields.text("guid"))
+    details_url = fields.url(fields.text("comments")) or fields.permalink()
     seeders = fields.count("seeders")
     leechers = fields.count("leechers")
     peers = fields.count("peers")
@@ -175,6 +175,10 @@ class _Fields:
         except ValueError:
             return None
         return absolute if is_web else None
+
+    def permalink(self) -> str | None:
+        """The guid where it is a whole address."""
+        return self.url(self.text("guid")) if self.text("guid").lstrip().startswith(("http://", "https://")) else None
 
     def is_usenet(self) -> bool:
         """Whether there are enclosures and all of them are NZB files."""

@@ -1,48 +1,82 @@
 """Every table and key of config.toml with its default. An empty file is a working daemon."""
 
+import re
 import socket
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
+    Strict,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
+from config.strings import (
+    FilePattern,
+    FolderInRoot,
+    FolderPattern,
+    HttpUrl,
+    ImdbId,
+    ListenAddress,
+    Name,
+    QualityName,
+    WantedTitle,
+    without_control_characters,
+)
 from config.units import Bytes, FilePath, Seconds, Secret
-from movies.errors import UnknownQuality
 from movies.movie import WantedMovie, parse_wanted
 from movies.profile import BUILTIN_PROFILES, Profile
-from movies.quality import quality_named
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+MAX_INT32 = 2**31 - 1
+
+Item = TypeVar("Item")
+Array = Annotated[tuple[Item, ...], Strict(False)]
+"""An array of the file, which arrives as a list."""
 
 
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError('expected an address such as "http://127.0.0.1:9117/api"')
+def _with_entries(value: tuple[Item, ...]) -> tuple[Item, ...]:
+    if not value:  # pydantic's min_length would also be unhappy whenever no entry is valid
+        raise ValueError("expected at least one entry")
     return value
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+def _as_group(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+NonEmptyArray = Annotated[tuple[Item, ...], Strict(False), AfterValidator(_with_entries)]
+QualityGroup = Annotated[NonEmptyArray[QualityName], BeforeValidator(_as_group)]
+"""Qualities that are equals; one that stands alone is a group of one."""
+TmdbId = Annotated[int, Field(gt=0, le=MAX_INT32)]
+Rate = Annotated[Bytes, Field(le=MAX_INT32)]
+"""Bytes a second; libtorrent counts them in 32 bits."""
 
 
 class Table(BaseModel):
-    """A table of the file: unknown keys are errors, values do not change after loading."""
+    """A table of the file: unknown keys are errors, nothing is converted, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_plain(cls, value: Any) -> Any:
+        return without_control_characters(value)
+
+
+def _host_name() -> str:
+    """This machine's name as far as a node may bear it."""
+    first = socket.gethostname().split(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]", "-", first).strip("-_")[:63] or "node"
 
 
 class Daemon(Table):
-    node: Name = Field(default_factory=lambda: socket.gethostname().split(".")[0] or "node")
+    node: Name = Field(default_factory=_host_name)
     data_dir: FilePath = Field(default=Path("data"), validate_default=True)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
@@ -55,16 +89,8 @@ class Storage(Table):
 
 
 class Api(Table):
-    listen: str = "127.0.0.1:7878"
+    listen: ListenAddress = "127.0.0.1:7878"
     api_key: Secret = SecretStr("")
-
-    @field_validator("listen")
-    @classmethod
-    def _has_port(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise ValueError('expected HOST:PORT such as "127.0.0.1:7878"')
-        return value
 
     @field_validator("api_key")
     @classmethod
@@ -102,19 +128,12 @@ class Root(Table):
 
 class Import(Table):
     transfer: Literal["hardlink-only", "prefer-hardlink", "copy", "move"] = "prefer-hardlink"
-    recycle_bin: str = ".understudy/recycle"
-
-    @field_validator("recycle_bin")
-    @classmethod
-    def _inside(cls, value: str) -> str:
-        if not value or value.startswith("/") or ".." in value.split("/"):
-            raise ValueError('expected a folder inside each root, such as ".understudy/recycle"')
-        return value
+    recycle_bin: FolderInRoot = ".understudy/recycle"
 
 
 class Naming(Table):
-    folder: str = "{Movie Title} ({Release Year})"
-    file: str = "{Movie Title} ({Release Year}) {Quality Full}"
+    folder: FolderPattern = "{Movie Title} ({Release Year})"
+    file: FilePattern = "{Movie Title} ({Release Year}) {Quality Full}"
 
 
 class Limits(Table):
@@ -122,7 +141,7 @@ class Limits(Table):
 
 
 class SeedUntil(Table):
-    ratio: float | None = Field(default=None, ge=0)
+    ratio: float | None = Field(default=None, ge=0, le=1_000_000)
     time: Seconds | None = None
 
 
@@ -132,7 +151,7 @@ class Indexer(Table):
     url: HttpUrl
     api_key: Secret = SecretStr("")
     priority: int = Field(default=25, ge=1, le=50)
-    categories: tuple[int, ...] = (2000,)
+    categories: Array[Annotated[int, Field(ge=0, le=MAX_INT32)]] = (2000,)
     minimum_seeders: int = Field(default=1, ge=0)
     rss_interval: Seconds = Field(default=1800.0, ge=1)
     timeout: Seconds = Field(default=60.0, gt=0, le=70)
@@ -159,8 +178,8 @@ class Builtin(DownloadClientTable):
     bind: str = ""
     port: int = Field(default=0, ge=0, le=65535)
     allow_private: bool = False
-    download_limit: Bytes | None = None
-    upload_limit: Bytes | None = None
+    download_limit: Rate = 0
+    upload_limit: Rate = 0
 
 
 class QBittorrent(DownloadClientTable):
@@ -169,7 +188,7 @@ class QBittorrent(DownloadClientTable):
     username: str = "admin"
     password: Secret = SecretStr("")
     category: str = Field(default="understudy", min_length=1)
-    path_mappings: tuple[PathMapping, ...] = ()
+    path_mappings: Array[PathMapping] = ()
 
 
 DownloadClient = Annotated[Builtin | QBittorrent, Field(discriminator="type")]
@@ -181,35 +200,33 @@ class Stall(Table):
 
 
 class ProfileTable(Table):
-    qualities: tuple[str | tuple[str, ...], ...] = Field(min_length=1)
-    cutoff: str | None = None
+    qualities: NonEmptyArray[QualityGroup]
+    cutoff: QualityName | None = None
     upgrade: bool = True
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        names = [name for group in self.groups for name in group]
-        for name in names + ([self.cutoff] if self.cutoff else []):
-            try:
-                quality_named(name)
-            except UnknownQuality as error:
-                raise ValueError(str(error)) from None
-        if self.cutoff is not None and self.cutoff not in names:
-            raise ValueError(f'cutoff "{self.cutoff}" is not among the qualities')
-        if len(names) != len(set(names)):
-            raise ValueError("a quality is named twice")
-        return self
+    @field_validator("qualities")
+    @classmethod
+    def _are_different(cls, groups: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        names = [name for group in groups for name in group]
+        if twice := [name for number, name in enumerate(names) if name in names[:number]]:
+            raise ValueError(f'"{twice[0]}" is named twice')
+        return groups
 
-    @property
-    def groups(self) -> tuple[tuple[str, ...], ...]:
-        return tuple((group,) if isinstance(group, str) else group for group in self.qualities)
+    @field_validator("cutoff")
+    @classmethod
+    def _is_allowed(cls, cutoff: str | None, info: ValidationInfo) -> str | None:
+        groups = info.data.get("qualities")  # absent when they are wrong themselves
+        if cutoff is not None and groups is not None and not any(cutoff in group for group in groups):
+            raise ValueError(f'"{cutoff}" is not among the qualities')
+        return cutoff
 
 
 class Wanted(Table):
     profile: str | None = None
     root: FilePath | None = None
-    tmdb: tuple[Annotated[int, Field(gt=0, lt=2**31)], ...] = ()
-    imdb: tuple[Annotated[str, StringConstraints(pattern=r"^tt\d{7,10}$")], ...] = ()
-    titles: tuple[Annotated[str, StringConstraints(min_length=1, max_length=512)], ...] = ()
+    tmdb: Array[TmdbId] = ()
+    imdb: Array[ImdbId] = ()
+    titles: Array[WantedTitle] = ()
 
     def movies(self, *, profile: str, root: str) -> list[WantedMovie]:
         found = [WantedMovie(tmdb_id=tmdb_id, profile=profile, root=root) for tmdb_id in self.tmdb]
@@ -220,21 +237,24 @@ class Wanted(Table):
         return found
 
 
+def _as_written(value: Any) -> Any:
+    """A default that is read as if it stood in the file: its paths begin at the file's folder."""
+    return Field(default_factory=lambda: value, validate_default=True)
+
+
 class Config(Table):
     """The whole file, checked: names are unique, and what one table names in another exists."""
 
-    daemon: Daemon = Daemon()
+    daemon: Daemon = _as_written({})
     storage: Storage = Storage()
     api: Api = Api()
     retry: Retry = Retry()
     breaker: Breaker = Breaker()
-    roots: tuple[Root, ...] = Field(default_factory=lambda: cast(Any, ({},)), validate_default=True, min_length=1)
+    roots: NonEmptyArray[Root] = _as_written([{}])
     import_: Import = Field(default=Import(), alias="import")
     naming: Naming = Naming()
-    indexers: tuple[Indexer, ...] = ()
-    download_clients: tuple[DownloadClient, ...] = Field(
-        default_factory=lambda: cast(Any, ({"name": "builtin", "type": "builtin"},)), validate_default=True
-    )
+    indexers: Array[Indexer] = ()
+    download_clients: Array[DownloadClient] = _as_written([{"name": "builtin", "type": "builtin"}])
     stall: Stall = Stall()
     profiles: dict[Name, ProfileTable] = {}
     wanted: dict[Name, Wanted] = {}
@@ -244,7 +264,10 @@ class Config(Table):
         """The built-in profiles and the file's own, which win over them."""
         own = {
             name: Profile(
-                name=name, groups=table.groups, cutoff=table.cutoff or table.groups[0][0], upgrade=table.upgrade
+                name=name,
+                groups=table.qualities,
+                cutoff=table.cutoff or table.qualities[0][0],
+                upgrade=table.upgrade,
             )
             for name, table in self.profiles.items()
         }

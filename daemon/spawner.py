@@ -51,7 +51,7 @@ class Spawner:
             "stdin": subprocess.DEVNULL,
             "stdout": stdout,
             "stderr": subprocess.STDOUT if stdout is not None else None,
-            "env": dict(env) if env is not None else os.environ | {"PYTHONPATH": str(PROGRAM_FOLDER)},
+            "env": dict(env) if env is not None else _own_environment(),
             "start_new_session": True,
         }
         if threading.current_thread() is self._main:
@@ -80,6 +80,12 @@ class Spawner:
             except OSError as error:
                 item.error = error
             item.done.set()
+
+
+def _own_environment() -> dict[str, str]:
+    """Ours, with this program's modules found first."""
+    path = [str(PROGRAM_FOLDER), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 def _start(argv: Sequence[str], options: Mapping[str, Any]) -> "subprocess.Popen[bytes]":

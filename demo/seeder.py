@@ -85,6 +85,14 @@ class Seeder:
         )
         return self._seeds[path]
 
+    def limit_rate(self, bytes_s: int) -> None:
+        """Send all peers together no more than this from now on; 0 means no limit."""
+        self._session.apply_settings({"upload_rate_limit": bytes_s})
+
+    def forget(self, path: Path) -> None:
+        """Stop seeding it; its torrent stays known, as one whose last seeder left."""
+        self._session.remove_torrent(self._handles.pop(self._seeds[path].infohash))
+
     def torrent(self, path: Path) -> bytes:
         """The torrent file of a path that is seeded."""
         return self._seeds[path].torrent
@@ -93,10 +101,14 @@ class Seeder:
         return self._seeds[path].magnet
 
     def dial(self, infohash: str, port: int, *, host: str = "127.0.0.1", timeout_s: float = 10.0) -> None:
-        """Connect to a leecher of this torrent. TimeoutError if it does not let us in."""
+        """Connect to a leecher of this torrent. TimeoutError if it does not let us in.
+
+        One that takes what it needs and hangs up between two looks was connected too.
+        """
         handle = self._handles[infohash]
+        before_bytes = handle.status().total_payload_upload
         give_up_at = time.monotonic() + timeout_s
-        while not handle.get_peer_info():
+        while not handle.get_peer_info() and handle.status().total_payload_upload == before_bytes:
             if time.monotonic() > give_up_at:
                 raise TimeoutError(f"no connection with {host}:{port} in {timeout_s} s")
             handle.connect_peer((host, port))

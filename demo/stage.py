@@ -14,7 +14,7 @@ from demo.seeder import Seeder
 
 TITLE, YEAR = "The Understudy", 2026
 RELEASE = "The.Understudy.2026.1080p.BluRay.x264-STAGE"
-RATE_BYTES_S = 2_500_000
+RATE_BYTES_S = 3_000_000
 
 CONFIG = """\
 [daemon]
@@ -83,9 +83,7 @@ def set_stage(folder: Path) -> Stage:
     feed.start()
     torrent_port, api_port = free_port(), free_port()
     seeder.keep_dialing(torrent_port)
-    text = CONFIG.format(
-        feed_url=feed.url, torrent_port=torrent_port, api_port=api_port, title=TITLE, year=YEAR
-    )
+    text = CONFIG.format(feed_url=feed.url, torrent_port=torrent_port, api_port=api_port, title=TITLE, year=YEAR)
     (folder / "config.toml").write_text(text)
     return Stage(folder=folder, feed=feed, seeder=seeder)
 

@@ -39,21 +39,29 @@ def receive(channel: socket.socket) -> dict[str, Any]:
     (length,) = LENGTH.unpack(_exactly(channel, LENGTH.size))
     if length > MAX_FRAME_BYTES:
         raise ChannelClosed(f"a frame of {length} bytes")
-    message = json.loads(_exactly(channel, length))
+    try:
+        message = json.loads(_exactly(channel, length))
+    except ValueError as error:
+        raise ChannelClosed("a frame that is no JSON") from error
     if not isinstance(message, dict):
         raise ChannelClosed("a frame that is no object")
     return message
 
 
 def serve(channel: socket.socket, answers: Mapping[str, Answer], *, on_closed: Callable[[], None]) -> None:
-    """Answer in a thread of its own until the channel closes; `answers` must be quick and thread-safe."""
+    """Answer in a thread of its own until the channel closes; `answers` must be quick and thread-safe.
+
+    What an answer raises, but for LookupError, ends the thread: `on_closed` hears of that too.
+    """
 
     def run() -> None:
-        with suppress(ChannelClosed):
-            while True:
-                question = receive(channel)
-                send(channel, {"id": question.get("id")} | _answer(answers, question))
-        on_closed()
+        try:
+            with suppress(ChannelClosed):
+                while True:
+                    question = receive(channel)
+                    send(channel, {"id": question.get("id")} | _answer(answers, question))
+        finally:
+            on_closed()
 
     threading.Thread(target=run, name="control-channel", daemon=True).start()
 

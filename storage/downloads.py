@@ -120,6 +120,16 @@ def move(
     )
 
 
+def is_wanted_again(connection: Connection, download_id: DownloadId) -> bool:
+    """Whether a later grab uses the same torrent in the same client, so that it must not be taken out there."""
+    row = connection.execute(
+        """select from downloads as one join downloads as later using (node, client, infohash)
+           where one.id = %s and later.id > one.id and later.ended_at is null limit 1""",
+        (download_id,),
+    ).fetchone()
+    return row is not None
+
+
 def end(connection: Connection, download_id: DownloadId) -> None:
     """An imported download has left its client, or nothing more is to be done with it there."""
     connection.execute("update downloads set ended_at = now(), torrent = null where id = %s", (download_id,))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from movies.movie import JobId, MovieId
@@ -107,7 +108,7 @@ def claim(connection: Connection, *, node: str, owner: UUID, slots: Mapping[str,
                    limit free.slots
                    for update skip locked
                ) as due))
-           returning id, owner, kind, lane, payload, attempt, movie_id, correlation_id""",
+           returning id, owner, kind, lane, payload, attempt, movie_id, correlation_id, priority, run_at""",
         {
             "owner": owner,
             "node": node,
@@ -127,7 +128,7 @@ def claim(connection: Connection, *, node: str, owner: UUID, slots: Mapping[str,
             movie_id=row["movie_id"],
             correlation_id=row["correlation_id"],
         )
-        for row in sorted(rows, key=lambda row: int(row["id"]))
+        for row in sorted(rows, key=lambda row: (-row["priority"], row["run_at"], row["id"]))
     ]
 
 
@@ -200,20 +201,19 @@ def bury(
 
 def retry(connection: Connection, job_id: JobId) -> Literal["retried", "not dead", "waiting already", "unknown"]:
     """Make a dead letter ready again with fresh counts, unless the same work is waiting already."""
-    row = connection.execute("select state, unique_key from jobs where id = %s for update", (job_id,)).fetchone()
+    row = connection.execute("select state from jobs where id = %s for update", (job_id,)).fetchone()
     if row is None:
         return "unknown"
     if row["state"] != "dead":
         return "not dead"
-    twin = connection.execute(
-        "select 1 from jobs where unique_key = %s and state in ('ready', 'running')", (row["unique_key"],)
-    ).fetchone()
-    if twin is not None:
+    try:
+        with connection.transaction():
+            connection.execute(
+                "update jobs set state = 'ready', attempt = 0, lost = 0, run_at = now(), ended_at = null where id = %s",
+                (job_id,),
+            )
+    except psycopg.errors.UniqueViolation:
         return "waiting already"
-    connection.execute(
-        "update jobs set state = 'ready', attempt = 0, lost = 0, run_at = now(), ended_at = null where id = %s",
-        (job_id,),
-    )
     connection.execute("select pg_notify('jobs', '')")
     return "retried"
 
@@ -250,12 +250,12 @@ def release(connection: Connection, claims: Iterable[Claim]) -> None:
     )
 
 
-def seconds_to_next(connection: Connection, lanes: Iterable[str]) -> float | None:
-    """Until the next ready job of `lanes` is due, 0 if one is; None when none waits."""
+def seconds_to_next(connection: Connection, lanes: Iterable[str], *, node: str | None = None) -> float | None:
+    """Until the next ready job of `lanes` is due for `node` (None: any), 0 if one is; None when none waits."""
     row = connection.execute(
-        """select extract(epoch from min(run_at) - now())::float8 as s
-           from jobs where state = 'ready' and lane = any(%s)""",
-        (list(lanes),),
+        """select extract(epoch from min(run_at) - now())::float8 as s from jobs
+           where state = 'ready' and lane = any(%s) and (node is null or node = coalesce(%s, node))""",
+        (list(lanes), node),
     ).fetchone()
     return max(0.0, float(row["s"])) if row and row["s"] is not None else None
 

@@ -55,8 +55,10 @@ def current_version(connection: psycopg.Connection) -> int:
 def migrate(connection: psycopg.Connection, migrations: Sequence[Migration] | None = None) -> list[str]:
     """Apply what is missing on an autocommit `connection`; returns the names applied, [] when up to date.
 
+    An empty database gets the whole schema at once, unless `migrations` are given.
     Raises SchemaTooNew when the database is ahead of this program.
     """
+    takes_whole_schema = migrations is None
     migrations = known_migrations() if migrations is None else migrations
     newest = migrations[-1].version
     connection.execute("select pg_advisory_lock(%s)", (LOCK_KEY,))
@@ -69,7 +71,7 @@ def migrate(connection: psycopg.Connection, migrations: Sequence[Migration] | No
             )
         connection.execute(VERSIONS)
         missing = [migration for migration in migrations if migration.version > version]
-        if version == 0 and migrations == known_migrations():
+        if version == 0 and takes_whole_schema:
             with connection.transaction():
                 connection.execute(whole_schema().encode())
                 for migration in missing:

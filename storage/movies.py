@@ -13,9 +13,12 @@ from movies.profile import Profile
 from movies.quality import Revision, quality_named
 from storage.database import Connection
 
+CLAIM_LOCK = 0x436C6169  # "Clai"
+
 
 def claim_movie(connection: Connection, wanted: WantedMovie, *, source: str, root: str) -> MovieId:
     """Find or make the movie's row and add the claim; title, ids, profile and root follow the newest claim."""
+    connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))  # nodes that start together want the same
     row = connection.execute(
         """select id from movies
            where version = '' and (

@@ -17,7 +17,8 @@ import struct
 import sys
 
 CLONE_NEWUSER = 0x10000000
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP = 4
 CAP_DAC_OVERRIDE, CAPABILITY_VERSION_3 = 1, 0x20080522
 REFUSED = 77
 """Exit status: the kernel refused the privileges asked for."""
@@ -45,8 +46,12 @@ def enter_namespace(uid: int) -> None:
 
 
 def drop_to(uid: int) -> None:
-    """Become `uid` for good, with CAP_DAC_OVERRIDE as the only capability, kept over the coming exec."""
-    checked(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep capabilities")
+    """Become `uid` for good, with CAP_DAC_OVERRIDE as the only capability, kept over the coming exec.
+
+    The secure bit has changes of uid leave capabilities alone, also inside access(2), by which PostgreSQL looks for its
+    own binaries.
+    """
+    checked(libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "secure bits")
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
