@@ -48,8 +48,8 @@ def claim(database: Database, *, lane: str = LANE) -> Claim:
     return taken
 
 
-def wanted_movie(connection: Connection) -> MovieId:
-    wanted = WantedMovie(title="Sintel", year=2010, profile="hd")
+def wanted_movie(connection: Connection, *, title: str = "Sintel") -> MovieId:
+    wanted = WantedMovie(title=title, year=2010, profile="hd")
     return movies.claim_movie(connection, wanted, source="file:config.toml", root="/library")
 
 

@@ -60,7 +60,9 @@ def public_python() -> str:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     user = pwd.getpwnam("nobody").pw_uid
     for path in (os.path.realpath(sys.executable), f"/usr/bin/python{version}", f"/usr/local/bin/python{version}"):
-        again = "import os, sys; os.execv(sys.executable, [sys.executable, '-I', '-c', 'pass'])"  # setpriv itself may more
+        again = (
+            "import os, sys; os.execv(sys.executable, [sys.executable, '-I', '-c', 'pass'])"  # setpriv itself may more
+        )
         argv = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", path, "-I", "-c", again]
         if os.path.exists(path) and subprocess.run(argv, capture_output=True).returncode == 0:
             return path

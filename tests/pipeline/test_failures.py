@@ -5,17 +5,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from storage.embedded import EmbeddedPostgres
 from tests.pipeline.conftest import GOOD, WORSE, World
 from tests.pipeline.daemon import BUILTIN, INDEXER, WANTED, daemon, free_port
-from tests.postgres import fresh_database
+from tests.postgres import TEMPLATE
 from tests.torrents import with_file_name
 from tests.until import until
 
 IMPATIENT = """
 [stall]
-no_progress = "1s"
+no_progress = "2s"
 """
 
 
@@ -29,7 +30,7 @@ def test_a_failed_download_is_retried_three_times_then_dead_then_retried_by_hand
         downloads = run.rows("select state, error, attempt from downloads order by id")
         assert [row["attempt"] for row in downloads] == [1, 2, 3, 4]
         assert {row["state"] for row in downloads} == {"failed"}
-        assert "no progress for 1 s" in downloads[0]["error"]
+        assert "no progress for 2 s" in downloads[0]["error"]
         (letter,) = run.get("/api/queue?state=dead")["jobs"]
         assert (letter["kind"], letter["reason"], letter["attempt"]) == ("select", "download stalled", 4)
         world.seeder.keep_dialing(port)
@@ -161,10 +162,7 @@ def test_the_database_goes_away_and_comes_back_during_a_download(
 ) -> None:
     world.offer(world.release(seconds=180))
     world.limit_rate(700_000)
-    with (
-        fresh_database(own_postgres) as dsn,
-        daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn) as run,
-    ):
+    with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=own_dsn(own_postgres)) as run:
         until(lambda: run.rows("select from progress where done_bytes > 0"), timeout_s=20)
         own_postgres.stop()
         until(lambda: run.status("/readyz") == 503, what="not ready")
@@ -181,13 +179,18 @@ def test_a_database_that_is_away_at_the_start_is_waited_for_and_said_once(
     tmp_path: Path, own_postgres: EmbeddedPostgres, world: World, builtin_client: str
 ) -> None:
     world.offer(world.release())
-    with fresh_database(own_postgres) as dsn:
-        own_postgres.stop()
-        with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn, starts=False) as run:
-            run.launch()
-            until(lambda: run.status("/healthz") == 200, timeout_s=20, what="the daemon to live")
-            until(lambda: run.log_lines('"dependency": "database", "state": "open"'), what="the log to say so")
-            assert run.status("/readyz") == 503
-            own_postgres.start()
-            run.await_state("imported")
-            assert len(run.log_lines('"dependency": "database", "state": "open"')) == 1
+    own_postgres.stop()
+    dsn = own_dsn(own_postgres)
+    with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn, starts=False) as run:
+        run.launch()
+        until(lambda: run.status("/healthz") == 200, timeout_s=20, what="the daemon to live")
+        until(lambda: run.log_lines('"dependency": "database", "state": "open"'), what="the log to say so")
+        assert run.status("/readyz") == 503
+        own_postgres.start()
+        run.await_state("imported")
+        assert len(run.log_lines('"dependency": "database", "state": "open"')) == 1
+
+
+def own_dsn(server: EmbeddedPostgres) -> str:
+    """The migrated database of a server that the test may stop."""
+    return make_conninfo(server.dsn, dbname=TEMPLATE)
