@@ -181,9 +181,7 @@ class Indexer(Worker):
                 if any(verdict.is_accepted and ids[item.guid][1] for item, verdict in judged):
                     acquisition.select(connection, movie_id, correlation_id=claim.correlation_id)
             last = page.last_seen or LastSeen(guid="", published_at=None)
-            releases.remember_feed(
-                connection, self.name, newest_guid=last.guid or None, newest_at=last.published_at
-            )
+            releases.remember_feed(connection, self.name, newest_guid=last.guid or None, newest_at=last.published_at)
         self.log.info("a feed was read", releases=len(page.items), movies=len(found), is_gap=page.is_gap)
 
     def _fetch(self, claim: Claim) -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -186,6 +187,12 @@ class Endpoints:
 async def database_unavailable(request: Request, error: Exception) -> Response:
     """503, never an empty list."""
     return Answer({"error": str(error)}, status_code=503)
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """An unknown path or a method that is not offered, in the form of all other errors."""
+    assert isinstance(error, HTTPException)
+    return Answer({"error": error.detail}, status_code=error.status_code, headers=error.headers)
 
 
 async def bad_request(request: Request, error: Exception) -> Response:

@@ -9,15 +9,18 @@ import ctypes
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 
 import uvicorn
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from api.daemon import Daemon, read_frame
-from api.endpoints import BadRequest, Endpoints, bad_request, database_unavailable
+from api.endpoints import BadRequest, Endpoints, bad_request, database_unavailable, http_error
 from api.event_stream import Alarm
 from api.guards import Guards
 from storage.database import Database
@@ -26,6 +29,18 @@ from storage.listener import Listener
 
 PREPARE_EVERY_S = 0.1
 PR_SET_PDEATHSIG = 1
+
+
+class Server(uvicorn.Server):
+    """Calls `on_exit` when it is told to stop: it then waits for open responses, and those of streams have no end."""
+
+    def __init__(self, config: uvicorn.Config, *, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._on_exit()
 
 
 async def serve(channel: socket.socket, listening: list[socket.socket]) -> None:
@@ -44,9 +59,13 @@ async def serve(channel: socket.socket, listening: list[socket.socket]) -> None:
     app = Starlette(
         routes=endpoints.routes(),
         middleware=[Middleware(Guards, api_key=settings["api_key"])],
-        exception_handlers={DatabaseUnavailable: database_unavailable, BadRequest: bad_request},
+        exception_handlers={
+            DatabaseUnavailable: database_unavailable,
+            BadRequest: bad_request,
+            HTTPException: http_error,
+        },
     )
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
             log_level="warning",
@@ -55,16 +74,16 @@ async def serve(channel: socket.socket, listening: list[socket.socket]) -> None:
             timeout_graceful_shutdown=2,
             timeout_keep_alive=15,
             server_header=False,
-        )
+        ),
+        on_exit=alarm.end,
     )
     listener = Listener(database, "events", "progress", on_notify=lambda name: alarm.ring())
     preparing = asyncio.create_task(prepare(database, listener))
     ending = asyncio.create_task(end_with_daemon(daemon, server))
-    closing = asyncio.create_task(end_streams(server, alarm))
     try:
         await server.serve(sockets=listening)
     finally:
-        for task in (preparing, ending, closing):
+        for task in (preparing, ending):
             task.cancel()
         listener.stop()
         database.close()
@@ -80,16 +99,9 @@ async def prepare(database: Database, listener: Listener) -> None:
     listener.start()
 
 
-async def end_with_daemon(daemon: Daemon, server: uvicorn.Server) -> None:
+async def end_with_daemon(daemon: Daemon, server: Server) -> None:
     await daemon.closed.wait()
-    server.should_exit = True
-
-
-async def end_streams(server: uvicorn.Server, alarm: Alarm) -> None:
-    """A server that is told to stop waits for its open responses; those of event streams have no end of their own."""
-    while not server.should_exit:
-        await asyncio.sleep(0.1)
-    alarm.end()
+    server.handle_exit(signal.SIGTERM, None)
 
 
 def main() -> None:

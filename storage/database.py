@@ -26,6 +26,9 @@ Connection = psycopg.Connection[DictRow]
 
 NODE_LOCK = 0x4E6F6465  # "Node": first half of the advisory lock's key, the second is the name's hash
 
+MIGRATION_LIMIT_S = 600.0
+"""How long migrating may take, with the wait for another daemon that is at it."""
+
 OUTAGES = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -130,9 +133,13 @@ class Database:
 
         Raises DatabaseUnavailable, SchemaTooNew, or NodeTaken after `node_wait_s` seconds.
         """
-        with self._outages_translated(), self._connect() as connection:
+        with self._apart(limit_s=self._call_limit_s) as connection:
             refuse_transaction_pooling(connection)
-            applied = migrate(connection)
+            is_current = current_version(connection) == known_migrations()[-1].version
+        applied = []
+        if not is_current:
+            with self._apart(limit_s=MIGRATION_LIMIT_S) as connection:
+                applied = migrate(connection)
         if node is not None:
             self._hold_node(node, wait_s=node_wait_s)
         self._is_current = True
@@ -140,7 +147,7 @@ class Database:
 
     def check_schema(self) -> None:
         """For processes that do not migrate: raises DatabaseUnavailable until the schema is this program's."""
-        with self._outages_translated(), self._connect() as connection:
+        with self._apart(limit_s=self._call_limit_s) as connection:
             version, ours = current_version(connection), known_migrations()[-1].version
         if version != ours:
             raise DatabaseUnavailable(f"the schema is version {version}, this program needs {ours}")
@@ -182,26 +189,49 @@ class Database:
 
     def listen(self, *channels: str) -> psycopg.Connection:
         """A connection of its own that listens on `channels`; the caller closes it."""
-        with self._outages_translated():
-            connection = self._connect()
+        with self._kept() as connection, self._deadline.watch(connection, limit_s=self._call_limit_s):
             for channel in channels:
                 connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
-            return connection
+        return connection
 
     def _hold_node(self, node: str, *, wait_s: float) -> None:
         if self.holds_node():
             return
-        with self._outages_translated():
-            lock = self._connect()
-            deadline = time.monotonic() + wait_s
-            while not _try_lock(lock, node):
-                if time.monotonic() > deadline:
-                    lock.close()
+        with self._kept() as lock:
+            give_up_at = time.monotonic() + wait_s
+            while not self._try_lock(lock, node):
+                if time.monotonic() > give_up_at:
                     raise NodeTaken(
                         f'another daemon is node "{node}" on this database: stop it, or set another daemon.node'
                     )
                 time.sleep(0.2)
-            self._node_lock = lock
+        self._node_lock = lock
+
+    def _try_lock(self, connection: psycopg.Connection, node: str) -> bool:
+        with self._deadline.watch(connection, limit_s=self._call_limit_s):
+            row = connection.execute("select pg_try_advisory_lock(%s, hashtext(%s))", (NODE_LOCK, node)).fetchone()
+        return bool(row and row[0])
+
+    @contextlib.contextmanager
+    def _apart(self, *, limit_s: float) -> Iterator[psycopg.Connection]:
+        """A connection outside the pool, for one block under one deadline."""
+        with (
+            self._outages_translated(),
+            self._connect() as connection,
+            self._deadline.watch(connection, limit_s=limit_s),
+        ):
+            yield connection
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[psycopg.Connection]:
+        """A connection outside the pool, which stays open when the block succeeds."""
+        with self._outages_translated():
+            connection = self._connect()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self.dsn, **self._options())
@@ -229,8 +259,3 @@ def refuse_transaction_pooling(connection: psycopg.Connection[Any]) -> None:
     row = connection.execute("select current_setting('understudy.session', true)").fetchone()
     if row is None or row[0] != "kept":
         raise DatabaseUnavailable("storage.dsn leads to a transaction pooler: connect to PostgreSQL itself")
-
-
-def _try_lock(connection: psycopg.Connection, node: str) -> bool:
-    row = connection.execute("select pg_try_advisory_lock(%s, hashtext(%s))", (NODE_LOCK, node)).fetchone()
-    return bool(row and row[0])

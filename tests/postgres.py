@@ -70,7 +70,8 @@ def fresh_database(server: EmbeddedPostgres, *, template: str = TEMPLATE) -> Ite
         connection.execute(
             SQL("create database {} template {} strategy file_copy").format(Identifier(name), Identifier(template))
         )
-        try:
-            yield make_conninfo(server.dsn, dbname=name)
-        finally:
+    try:
+        yield make_conninfo(server.dsn, dbname=name)
+    finally:
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
             connection.execute(SQL("drop database {} with (force)").format(Identifier(name)))

@@ -1,6 +1,7 @@
 """The real HTTP process, started as the daemon starts it, with a test in the daemon's place."""
 
 import contextlib
+import email.message
 import http.client
 import json
 import os
@@ -27,7 +28,7 @@ TIMEOUT_S = 10.0
 @dataclass(frozen=True, kw_only=True)
 class Response:
     status: int
-    headers: Mapping[str, str]
+    headers: email.message.Message
     body: bytes
 
     @property
@@ -120,7 +121,7 @@ class Api:
                 connection.putheader(name, value)
             connection.endheaders()
             answer = connection.getresponse()
-            return Response(status=answer.status, headers=dict(answer.headers), body=answer.read())
+            return Response(status=answer.status, headers=answer.headers, body=answer.read())
 
     @contextlib.contextmanager
     def stream(self, *, after: str | None = None) -> Iterator[Stream]:

@@ -43,12 +43,10 @@ def dead(module_database: Database) -> Iterator[JobId]:
         connection.execute("delete from jobs")
 
 
-# Errors
-
-
-@pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/api/movies/", "/api/queue/x", "/api/queue/-1"])
+@pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/api/queue/x", "/api/queue/-1"])
 def test_an_unknown_path_is_not_found(api: Api, path: str) -> None:
-    assert api.ask(path).status == 404
+    answer = api.ask(path)
+    assert (answer.status, answer.json) == (404, {"error": "Not Found"})
 
 
 @pytest.mark.parametrize("number", ["999999", "9" * 18, "9" * 40])
@@ -71,8 +69,19 @@ def test_a_method_that_is_not_offered_is_said_so(api: Api, method: str, path: st
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=-1", "limit=501", "limit=abc", "limit=1e2", "limit=", "limit=%C2%B2", "limit=" + "9" * 5000]
-    + ["after=x", "after=-1", "after=", "after=1.5", "after=%D9%A1", "after=" + "9" * 19],
+    [
+        *(
+            "limit=0",
+            "limit=-1",
+            "limit=501",
+            "limit=abc",
+            "limit=1e2",
+            "limit=",
+            "limit=%C2%B2",
+            "limit=" + "9" * 5000,
+        ),
+        *("after=x", "after=-1", "after=", "after=1.5", "after=%D9%A1", "after=" + "9" * 19),
+    ],
 )
 @pytest.mark.parametrize("path", ["/api/movies", "/api/queue", "/api/downloads"])
 def test_a_page_that_makes_no_sense_is_refused(api: Api, path: str, query: str) -> None:
@@ -83,9 +92,6 @@ def test_a_page_that_makes_no_sense_is_refused(api: Api, path: str, query: str) 
 def test_a_state_that_no_job_has_is_refused_with_those_there_are(api: Api) -> None:
     answer = api.ask("/api/queue?state=bogus")
     assert (answer.status, answer.json) == (400, {"error": "state is one of ready, running, done, dead"})
-
-
-# Health and metrics
 
 
 def test_a_live_daemon_with_its_database_is_live_and_ready(api: Api) -> None:
@@ -118,9 +124,6 @@ def test_an_actor_can_be_made_to_crash(api: Api) -> None:
     assert api.ask("/api/debug/crash/queue", method="POST").json == {"crashed": "queue"}
     answer = api.ask("/api/debug/crash/nobody", method="POST")
     assert (answer.status, answer.json) == (404, {"error": "there is no actor nobody; there are queue"})
-
-
-# The queue
 
 
 def test_the_queue_says_whether_it_is_active_and_how_much_it_holds(
@@ -167,15 +170,12 @@ def test_a_dead_letter_is_not_retried_while_the_same_work_waits(
     assert (answer.status, answer.json["outcome"]) == (409, "waiting already")
 
 
-# Movies and downloads
-
-
 def test_movies_are_listed_by_page(api: Api, module_database: Database) -> None:
     with module_database.transaction() as connection:
         first = job_rows.wanted_movie(connection)
-        second = job_rows.wanted_movie(connection, title="Ça ira – «2»")
+        second = job_rows.wanted_movie(connection, title="Ça ira «2»")
     shown = {movie["id"]: movie for movie in api.ask("/api/movies").json["movies"]}
-    assert (shown[first]["title"], shown[second]["title"]) == ("Sintel", "Ça ira – «2»")
+    assert (shown[first]["title"], shown[second]["title"]) == ("Sintel", "Ça ira «2»")
     page = api.ask("/api/movies?limit=1").json["movies"]
     assert len(page) == 1
     rest = api.ask(f"/api/movies?after={page[0]['id']}").json["movies"]

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from demo.stage import free_port
 from storage.embedded import EmbeddedPostgres
 from tests.pipeline.conftest import GOOD, WORSE, World
-from tests.pipeline.daemon import BUILTIN, INDEXER, WANTED, daemon, free_port
+from tests.pipeline.daemon import BUILTIN, INDEXER, WANTED, daemon
 from tests.postgres import TEMPLATE
 from tests.torrents import with_file_name
 from tests.until import until
@@ -60,7 +61,7 @@ def test_the_indexer_goes_away_and_comes_back_while_the_download_goes_on(
     world.offer(world.release(seconds=180))
     world.limit_rate(700_000)
 
-    def breaker() -> str:
+    def breaker() -> object:
         return {row["dependency"]: row["state"] for row in run.get("/api/breakers")["breakers"]}["indexer:open-movies"]
 
     with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn) as run:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -115,13 +116,13 @@ def test_a_uid_without_a_name_is_told_what_to_do(open_clone: Path) -> None:
     os.chown(folder, 54321, 54321)
     (folder / "config.toml").write_text(EMBEDDED.format(port=free_port()))
     wrapper = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
-    argv = [*wrapper, open_clone / "python", "-P", "-m", "cli", "run", "-c", folder / "config.toml"]
+    argv: list[str | Path] = [*wrapper, open_clone / "python", "-P", "-m", "cli", "run", "-c", folder / "config.toml"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=environment(open_clone, folder))
     assert done.returncode == 4
     assert "uid 54321 has no entry in the passwd database" in done.stderr
 
 
-def assert_demo_succeeds(argv: list[object], clone: Path, temp: Path) -> None:
+def assert_demo_succeeds(argv: Sequence[str | Path], clone: Path, temp: Path) -> None:
     start = time.monotonic()
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, env=environment(clone, temp), cwd=temp)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -127,19 +127,21 @@ def test_the_calls_outside_the_pool_end_by_their_deadline_too(
             assert seconds_until_unavailable(call) < 2 + PATIENCE_S  # libpq waits two seconds at least
 
 
-def test_a_server_that_freezes_during_a_preparation_ends_it(own_server: EmbeddedPostgres, shaky: Database) -> None:
-    with psycopg.connect(shaky.dsn, autocommit=True) as other, ThreadPoolExecutor(1) as starting:
+def test_a_question_that_is_never_answered_ends_a_preparation(shaky: Database) -> None:
+    with psycopg.connect(shaky.dsn) as other:
+        other.execute("lock table schema_version")
+        for call in (shaky.prepare, shaky.check_schema):
+            assert LIMIT_S <= seconds_until_unavailable(call) < LIMIT_S + PATIENCE_S
+
+
+def test_a_database_that_is_up_to_date_waits_for_nobody_who_migrates(shaky: Database) -> None:
+    with psycopg.connect(shaky.dsn) as other:
         other.execute("select pg_advisory_lock(%s)", (LOCK_KEY,))
-        preparation = starting.submit(shaky.prepare)
-        until(lambda: other.execute("select from pg_locks where not granted").fetchone() is not None)
-        with frozen(own_server), pytest.raises(DatabaseUnavailable):
-            preparation.result(LIMIT_S + PATIENCE_S)
+        assert shaky.prepare() == []
 
 
 def test_a_server_killed_and_started_again_is_found_again(own_server: EmbeddedPostgres, shaky: Database) -> None:
     shaky.prepare(node="here")
-    with shaky.transaction() as connection:
-        connection.execute("insert into feeds (indexer) values ('committed')")
     assert own_server.pid is not None
     os.kill(own_server.pid, signal.SIGKILL)
     until(lambda: not own_server.is_running())
@@ -151,8 +153,6 @@ def test_a_server_killed_and_started_again_is_found_again(own_server: EmbeddedPo
     until(lambda: answers(shaky), what="the pool to recover")
     assert shaky.prepare(node="here") == []
     assert shaky.holds_node()
-    with shaky.transaction() as connection:
-        assert connection.execute("select indexer from feeds").fetchall() == [{"indexer": "committed"}]
 
 
 def test_a_listener_hears_notifications_and_comes_back_after_its_connection_is_lost(database: Database) -> None:

@@ -1,0 +1,174 @@
+from collections.abc import Iterator, Sequence
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from storage import events, progress
+from storage.database import Database
+from storage.events import Cursor
+from storage.progress import Progress
+from tests.api.running import Api
+from tests.database_outage import database_away
+
+
+@pytest.fixture(autouse=True)
+def empty_outbox(module_database: Database) -> Iterator[None]:
+    yield
+    with module_database.transaction() as connection:
+        connection.execute("delete from events")
+        connection.execute("delete from progress")
+
+
+def emit(database: Database, *kinds: str) -> None:
+    """Each in a transaction of its own."""
+    for kind in kinds:
+        with database.transaction() as connection:
+            events.emit(connection, kind, correlation_id="cid", payload={"title": f"{kind} «ü»\n\n"})
+
+
+def place(database: Database) -> str:
+    """Where the outbox ends now, as a client would know it."""
+    with database.transaction() as connection:
+        return str(events.newest(connection))
+
+
+def show(database: Database, *operations: str, done_bytes: int = 1) -> None:
+    rows = [
+        Progress(operation=operation, movie_id=None, step="downloading", done_bytes=done_bytes, total_bytes=9)
+        for operation in operations
+    ]
+    with database.transaction() as connection:
+        progress.write(connection, rows)
+
+
+def kinds(messages: Sequence[object]) -> list[str]:
+    return [getattr(message, "event") for message in messages]  # noqa: B009
+
+
+def test_events_come_in_order_with_ids_and_facts(api: Api, module_database: Database) -> None:
+    with api.stream(after=place(module_database)) as stream:
+        emit(module_database, "movie.searching", "release.chosen", "download.started")
+        messages = stream.take(3)
+    assert kinds(messages) == ["movie.searching", "release.chosen", "download.started"]
+    cursors = [Cursor.parse(message.id or "") for message in messages]
+    assert None not in cursors
+    assert cursors == sorted(cursors, key=str)
+    facts = messages[0].data
+    assert (facts["kind"], facts["correlation_id"]) == ("movie.searching", "cid")
+    assert facts["title"] == "movie.searching «ü»\n\n", "no title can break the stream's lines"
+
+
+def test_a_new_stream_begins_now(api: Api, module_database: Database) -> None:
+    emit(module_database, "before")
+    show(module_database, "download:1")
+    with api.stream() as stream:
+        assert stream.take(1)[0].event == "progress", "the stream has begun"
+        emit(module_database, "after")
+        assert stream.take(1, event="after")[0].data["kind"] == "after"
+
+
+def test_a_resumed_stream_loses_nothing_and_doubles_nothing(api: Api, module_database: Database) -> None:
+    sent = [f"event-{number}" for number in range(30)]
+    seen: list[str] = []
+    last = place(module_database)
+    for start in range(0, 30, 6):
+        emit(module_database, *sent[start : start + 3])
+        with api.stream(after=last) as stream:
+            emit(module_database, *sent[start + 3 : start + 6])
+            messages = stream.take(4)  # and two more that are cut off
+        seen += kinds(messages)
+        last = messages[-1].id or ""
+    with api.stream(after=last) as stream:
+        seen += kinds(stream.take(len(sent) - len(seen)))
+        emit(module_database, "end")
+        assert kinds(stream.take(1)) == ["end"]
+    assert seen == sent
+
+
+def test_more_than_a_page_comes_without_a_pause(api: Api, module_database: Database) -> None:
+    last = place(module_database)
+    with module_database.transaction() as connection:
+        for number in range(1700):
+            events.emit(connection, f"event-{number}")
+    with api.stream(after=last) as stream:
+        assert kinds(stream.take(1700)) == [f"event-{number}" for number in range(1700)]
+
+
+def test_every_stream_gets_every_event(api: Api, module_database: Database) -> None:
+    last = place(module_database)
+    with api.stream(after=last) as one, api.stream(after=last) as other:
+        emit(module_database, "a", "b")
+        assert kinds(one.take(2)) == kinds(other.take(2)) == ["a", "b"]
+
+
+def test_a_slow_transaction_hides_later_ones_until_it_ends_and_is_not_skipped(
+    api: Api, module_database: Database
+) -> None:
+    with api.stream(after=place(module_database)) as stream:
+        with psycopg.connect(module_database.dsn, row_factory=dict_row) as slow:
+            events.emit(slow, "slow")
+            emit(module_database, "fast")
+        assert kinds(stream.take(2)) == ["slow", "fast"]
+
+
+def test_an_event_comes_soon_after_what_hid_it_though_nothing_notifies(api: Api, module_database: Database) -> None:
+    with api.stream(after=place(module_database)) as stream:
+        with psycopg.connect(module_database.dsn) as silent:
+            silent.execute("select pg_current_xact_id()")
+            emit(module_database, "hidden")
+            show(module_database, "download:1")
+            assert stream.take(1)[0].event == "progress", "the stream has looked meanwhile"
+        assert kinds(stream.take(1)) == ["hidden"]
+
+
+def test_progress_has_no_id_and_comes_newest_only(api: Api, module_database: Database) -> None:
+    with api.stream() as stream:
+        show(module_database, "download:1")
+        message = stream.take(1)[0]
+        assert (message.event, message.id) == ("progress", None)
+        assert message.data["operation"] == "download:1"
+        for done_bytes in range(2, 9):
+            show(module_database, "download:1", done_bytes=done_bytes)
+        messages = [next(stream)]
+        while messages[-1].data["done_bytes"] != 8:
+            messages.append(next(stream))
+    assert len(messages) < 7
+
+
+def test_a_resumed_stream_starts_with_a_snapshot_of_the_progress(api: Api, module_database: Database) -> None:
+    last = place(module_database)
+    show(module_database, "download:1", "import:2", done_bytes=5)
+    emit(module_database, "missed")
+    with api.stream(after=last) as stream:
+        messages = stream.take(3)
+    assert kinds(messages) == ["progress", "progress", "missed"]
+    assert [(m.data["operation"], m.data["done_bytes"]) for m in messages[:2]] == [("download:1", 5), ("import:2", 5)]
+
+
+def test_an_open_stream_outlasts_an_outage_of_the_database(api: Api, module_database: Database) -> None:
+    with api.stream(after=place(module_database)) as stream:
+        emit(module_database, "before")
+        assert kinds(stream.take(1)) == ["before"]
+        with database_away(module_database.dsn):
+            pass
+        with psycopg.connect(module_database.dsn, row_factory=dict_row) as connection:
+            events.emit(connection, "after")
+        assert kinds(stream.take(1)) == ["after"]
+
+
+@pytest.mark.parametrize("last", ["x", "1", "1-", "-1", "1-x", "0x1-1", "١-١", "1;drop table events-1"])
+def test_a_last_event_id_that_is_none_is_refused(api: Api, last: str) -> None:
+    answer = api.ask("/api/events", headers={"Last-Event-ID": last.encode()})
+    assert (answer.status, answer.json) == (400, {"error": "Last-Event-ID is not an id of this stream"})
+
+
+@pytest.mark.parametrize("last", ["9" * 19 + "-" + "9" * 18, "9" * 60 + "-" + "9" * 60])
+def test_a_last_event_id_of_the_far_future_shows_nothing_and_harms_nothing(
+    api: Api, module_database: Database, last: str
+) -> None:
+    show(module_database, "download:1")
+    with api.stream(after=last) as stream:
+        emit(module_database, "present")
+        assert stream.take(1)[0].event == "progress"
+    assert api.ask("/readyz").status == 200
