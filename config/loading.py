@@ -97,7 +97,7 @@ def _read(path: Path) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError([Mistake(file=path, line=None, text="is larger than 4 MiB")])
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError([Mistake(file=path, line=line, text="is not UTF-8 text")]) from None

@@ -61,7 +61,7 @@ Rate = Annotated[Bytes, Field(le=MAX_INT32)]
 class Table(BaseModel):
     """A table of the file: unknown keys are errors, nothing is converted, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
     @field_validator("*")
     @classmethod

@@ -60,21 +60,22 @@ def _folder_in_root(value: str) -> str:
     return folder
 
 
-def _pattern(value: str) -> str:
-    render(value, {})
+def _with_paired_braces(value: str) -> str:
     if value.count("{") != value.count("}"):
         raise ValueError("a brace has no partner")
     return value
 
 
 def _folder_pattern(value: str) -> str:
-    if movie_folder(_pattern(value), {"Movie Title": "One"}) == movie_folder(value, {"Movie Title": "Other"}):
+    if movie_folder(_with_paired_braces(value), {"Movie Title": "One"}) == movie_folder(
+        value, {"Movie Title": "Other"}
+    ):
         raise ValueError("expected a pattern with {Movie Title}, or all movies would share one folder")
     return value
 
 
 def _file_pattern(value: str) -> str:
-    if "/" in _pattern(value):
+    if "/" in _with_paired_braces(value):
         raise ValueError('expected a name without "/"; folders belong into naming.folder')
     if not render(value, {"Movie Title": "One", "Quality Full": "Other"}):
         raise ValueError("expected a pattern with {Movie Title}")

@@ -20,7 +20,7 @@ from typing import Any
 
 import prometheus_client
 
-from actors.base import Fatal, MailboxFull
+from actors.base import Fatal
 from actors.health import HealthBoard
 from actors.messages import Crash
 from actors.queue import Queue
@@ -43,6 +43,7 @@ VERSION = "0.1.0"
 EXIT_CONFIG, EXIT_IN_USE, EXIT_POSTGRES, EXIT_CRASHED = 2, 3, 4, 70
 STOP_BUDGET_S = 8.0
 QUEUE_SILENCE_S = 60.0
+CRASH_DELAY_S = 0.05
 
 
 class Stop:
@@ -236,8 +237,7 @@ class Daemon:
                 raise LookupError("daemon.debug is off")
             if name not in runtime.addresses:
                 raise LookupError(f"there is no actor {name}; there are {', '.join(sorted(runtime.addresses))}")
-            with contextlib.suppress(MailboxFull):
-                runtime.address(name).tell(Crash(), urgent=True)
+            runtime.address(name).tell_after(CRASH_DELAY_S, Crash())  # so that this answer still gets through
             return name
 
         return {

@@ -17,7 +17,7 @@ a.b = 1 # a.c = 2
 text = """
 [not.a.table]
 not_a_key = 1 \\""" ""\\"
-"""""
+""""
 literal = \'\'\'
 c = 1
 \'\'\'\'

@@ -25,7 +25,6 @@ UNKNOWN_KEYS = [
     ),
     ("of a client's type", f"{CLIENT}alow_private = 1", "4: unknown key download_clients.alow_private; did you mean"),
     ("of the other type of client", f'{CLIENT}username = "x"', "4: unknown key download_clients.username"),
-    ("named like a type", f"{CLIENT}builtin = 1", "4: unknown key download_clients.builtin"),
     (
         "in an inline table",
         f'{INDEXER}limits = {{ evry = "2s" }}',
@@ -60,7 +59,6 @@ WRONG_VALUES = [
     ("a key for a client", "download_clients = [5]", "1: download_clients: expected a table"),
     ("a key for named tables", "wanted = []", "1: wanted: expected a table"),
     ("a table for a table of many", '[indexers]\nname = "x"', "1: indexers: expected an array of tables; write [["),
-    ("a table for numbers", "[wanted.hd.tmdb]\nx = 1", "1: wanted.hd.tmdb: expected an array"),
     ("tables for a table", "[[api]]", "1: api: expected a table"),
     ("a string for an array", '[wanted.hd]\ntitles = "Sintel"', "2: wanted.hd.titles: expected an array"),
     ("too small", "[retry]\nretries = -1", "2: retry.retries: expected a value greater than or equal to 0"),
@@ -200,6 +198,14 @@ def test_a_mistake_is_one_line_that_says_where_and_what(text: str, expected: str
     assert len(shown) == 1, shown
     assert shown[0].startswith(expected)
     assert shown[0].isprintable()
+
+
+def test_a_key_named_like_a_type_of_client_is_told_by_its_own_name(tmp_path: Path) -> None:
+    assert mistakes_in(written(tmp_path, f"{CLIENT}builtin = 1")) == ["4: unknown key download_clients.builtin"]
+
+
+def test_a_table_in_place_of_numbers_is_not_taken_for_one_of_an_array(tmp_path: Path) -> None:
+    assert mistakes_in(written(tmp_path, "[wanted.hd.tmdb]\nx = 1")) == ["1: wanted.hd.tmdb: expected an array"]
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:
