@@ -164,7 +164,7 @@ class Importer(Worker):
             file = imports.file_of(connection, movie_id)
         assert movie is not None
         profile = self._profiles.get(movie["profile"])
-        if file and profile and file["release_title"] != download["title"]:
+        if file and profile:
             held, new = _held(file), _held(download)
             if not is_upgrade(new, over=held, profile=profile):
                 self._decline(claim, download, f"not an upgrade of {quality_full(held.quality, held.revision)}")

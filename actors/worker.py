@@ -11,7 +11,6 @@ from actors.breaker import BreakerOpen, Outage
 from actors.messages import Work, WorkEnded, WorkReturned
 from metrics import logs
 from metrics.catalogue import Catalogue
-from movies.movie import MovieState
 from storage import jobs, movies
 from storage.database import Connection, Database
 from storage.errors import DatabaseUnavailable, Fenced
@@ -75,7 +74,7 @@ class Worker(Supervised):
     def gave_up(self, connection: Connection, claim: Claim, error: Failed) -> None:
         """Called in the transaction that makes the job a dead letter."""
         if claim.movie_id is not None:
-            movies.set_state(connection, claim.movie_id, MovieState.FAILED, reason=str(error))
+            movies.fail(connection, claim.movie_id, reason=str(error))
 
     @contextlib.contextmanager
     def finishing(self, claim: Claim) -> Iterator[Connection]:

@@ -231,7 +231,7 @@ def failed(
             reason=reason,
             error=error,
         )
-        movies.set_state(connection, movie_id, MovieState.FAILED, reason=error)
+        movies.fail(connection, movie_id, reason=error)
         outcome: Literal["retried", "dead"] = "dead"
     else:
         select(

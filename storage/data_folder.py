@@ -68,12 +68,14 @@ class DataFolder:
             return file.read_text().strip()
         except FileNotFoundError:
             pass
-        value = make()
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        draft = file.with_name(f"{name}.new")
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "w") as out:
-            out.write(value + "\n")
+            value = make()
+            out.write(f"{value}\n")
             out.flush()
             os.fsync(out.fileno())
+        draft.replace(file)  # whole or not at all: half a secret would be used for ever
         return value
 
     def _make(self) -> None:

@@ -138,6 +138,7 @@ class EmbeddedPostgres:
         self._process = None
 
     def _make_cluster(self, privileges: "_Privileges") -> None:
+        _require_passwd_entry(os.geteuid())
         fresh = self.folder.path / "postgres.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
@@ -192,7 +193,6 @@ class EmbeddedPostgres:
 
     def _privileges(self) -> "_Privileges":
         if os.geteuid() != 0:
-            _require_passwd_entry(os.geteuid())
             return _Privileges()
         named_uid = _unprivileged_uid()
         namespace = ("--namespace", str(named_uid))

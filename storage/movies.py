@@ -81,6 +81,17 @@ def set_state(connection: Connection, movie_id: MovieId, state: MovieState, *, r
     )
 
 
+def fail(connection: Connection, movie_id: MovieId, *, reason: str) -> None:
+    """What was tried for the movie failed for good; one that has a file is still imported."""
+    connection.execute(
+        """update movies set reason = %s, changed_at = now(),
+               state = case when exists (select from movie_files where movie_id = movies.id) then 'imported'
+                       else 'failed' end
+           where id = %s""",
+        (reason, movie_id),
+    )
+
+
 def rest(connection: Connection, movie_id: MovieId, *, reason: str) -> None:
     """Nothing more can be done for the movie now: it is imported if it has a file, else still wanted.
 

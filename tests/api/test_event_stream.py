@@ -8,8 +8,7 @@ from storage import events, progress
 from storage.database import Database
 from storage.events import Cursor
 from storage.progress import Progress
-from tests.api.running import Api
-from tests.database_outage import database_away
+from tests.api.running import Api, Message
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +41,8 @@ def show(database: Database, *operations: str, done_bytes: int = 1) -> None:
         progress.write(connection, rows)
 
 
-def kinds(messages: Sequence[object]) -> list[str]:
-    return [getattr(message, "event") for message in messages]  # noqa: B009
+def kinds(messages: Sequence[Message]) -> list[str]:
+    return [message.event for message in messages]
 
 
 def test_events_come_in_order_with_ids_and_facts(api: Api, module_database: Database) -> None:
@@ -146,18 +145,7 @@ def test_a_resumed_stream_starts_with_a_snapshot_of_the_progress(api: Api, modul
     assert [(m.data["operation"], m.data["done_bytes"]) for m in messages[:2]] == [("download:1", 5), ("import:2", 5)]
 
 
-def test_an_open_stream_outlasts_an_outage_of_the_database(api: Api, module_database: Database) -> None:
-    with api.stream(after=place(module_database)) as stream:
-        emit(module_database, "before")
-        assert kinds(stream.take(1)) == ["before"]
-        with database_away(module_database.dsn):
-            pass
-        with psycopg.connect(module_database.dsn, row_factory=dict_row) as connection:
-            events.emit(connection, "after")
-        assert kinds(stream.take(1)) == ["after"]
-
-
-@pytest.mark.parametrize("last", ["x", "1", "1-", "-1", "1-x", "0x1-1", "١-١", "1;drop table events-1"])
+@pytest.mark.parametrize("last", ["x", "1", "1-", "-1", "1-x", "0x1-1", "\u0661-\u0661", "1;drop table events-1"])
 def test_a_last_event_id_that_is_none_is_refused(api: Api, last: str) -> None:
     answer = api.ask("/api/events", headers={"Last-Event-ID": last.encode()})
     assert (answer.status, answer.json) == (400, {"error": "Last-Event-ID is not an id of this stream"})
