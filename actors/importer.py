@@ -15,6 +15,7 @@ from actors.base import Address
 from actors.breaker import Breaker, Outage
 from actors.health import HealthBoard
 from actors.messages import Tick
+from actors.root_watch import RootWatch
 from actors.worker import Failed, PutOff, Worker
 from movies.decision import HeldRelease, is_upgrade
 from movies.files import HEAD_BYTES, ListedFile, NoFilm, NoFilmReason, choose_film, extension_of, is_container_for
@@ -81,6 +82,14 @@ class Importer(Worker):
         super().__init__(address, **worker)
         self._root, self._rules, self._profiles = root, rules, profiles
         self._helper, self._breaker, self._health, self._clock = helper, breaker, health, clock
+        self._watch = RootWatch(
+            root,
+            min_free_bytes=rules.min_free_bytes,
+            helper=helper,
+            database=self.database,
+            health=health,
+            free_bytes=self.metrics.free_bytes,
+        )
         self._reported_at = 0.0
 
     def init(self) -> None:
@@ -95,7 +104,7 @@ class Importer(Worker):
     def other(self, message: Tick) -> None:
         next_in_s = CHECK_EVERY_S
         try:
-            self._check_root()
+            self._watch.look()
         except DatabaseUnavailable:
             next_in_s = DATABASE_WAIT_S
         finally:
@@ -377,34 +386,6 @@ class Importer(Worker):
                 progress.write(connection, [row])
 
         return report
-
-    def _check_root(self) -> None:
-        source = f"root:{self._root}"
-        try:
-            free_bytes = self._helper.free_bytes(self._root)
-        except FolderGone:
-            if not self._make_unused_root():
-                self._health.set(source, f"{self._root} is not there: is its disk mounted?", severity="error")
-            return
-        except FileError as error:
-            self._health.set(source, str(error), severity="error")
-            return
-        self.metrics.free_bytes.labels(root=str(self._root)).set(free_bytes)
-        if free_bytes < self._rules.min_free_bytes:
-            self._health.set(source, f"{self._root} has only {free_bytes / 2**30:.1f} GiB free")
-        else:
-            self._health.clear(source)
-
-    def _make_unused_root(self) -> bool:
-        """Make a root folder that never held a film; one that did is a mount that is away."""
-        with self.database.transaction() as connection:
-            if imports.has_files_below(connection, f"{self._root}/"):
-                return False
-        try:
-            self._helper.make_folders("/", str(self._root).lstrip("/"))
-        except FileError as error:
-            self._health.set(f"root:{self._root}", str(error), severity="error")
-        return True
 
 
 def _held(row: Mapping[str, Any]) -> HeldRelease:

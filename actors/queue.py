@@ -16,7 +16,7 @@ from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.messages import QueueInbox, Tick, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
 from metrics import logs
 from metrics.catalogue import Catalogue
-from movies.movie import JobId, MovieState
+from movies.movie import JobId
 from storage import events, job_list, jobs, movies
 from storage.database import Connection, Database
 from storage.errors import DatabaseUnavailable, Fenced, NodeTaken, SchemaTooNew
@@ -224,7 +224,7 @@ class Queue(Supervised):
                     jitter=self._chance(),
                 )
                 if state == "dead" and claim.movie_id is not None and claim.kind != "search":  # others still search
-                    movies.set_state(connection, claim.movie_id, MovieState.FAILED, reason=message.error)
+                    movies.fail(connection, claim.movie_id, reason=message.error)
         except DatabaseUnavailable:
             self._returned.append(claim)
         except Fenced:

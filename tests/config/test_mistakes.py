@@ -201,7 +201,11 @@ def test_a_mistake_is_one_line_that_says_where_and_what(text: str, expected: str
 
 
 def test_a_key_named_like_a_type_of_client_is_told_by_its_own_name(tmp_path: Path) -> None:
-    assert mistakes_in(written(tmp_path, f"{CLIENT}builtin = 1")) == ["4: unknown key download_clients.builtin"]
+    text = f"{CLIENT}port = true\nbuiltin = {{ port = 1 }}"
+    assert mistakes_in(written(tmp_path, text)) == [
+        "4: download_clients.port: expected a whole number",
+        "5: unknown key download_clients.builtin",
+    ]
 
 
 def test_a_table_in_place_of_numbers_is_not_taken_for_one_of_an_array(tmp_path: Path) -> None:

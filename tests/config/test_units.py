@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config.loading import load
@@ -48,6 +48,7 @@ def test_a_size_in_bytes_comes_back_exactly(size_bytes: int) -> None:
 
 
 @given(amount=st.integers(min_value=0, max_value=10**15 - 1), unit=st.sampled_from(sorted(SIZE_UNITS_BYTES)))
+@example(amount=999_999_999_999_999, unit="KB")
 def test_a_size_is_exact_in_every_unit_and_fits_64_bits(amount: int, unit: str) -> None:
     expected_bytes = amount * SIZE_UNITS_BYTES[unit]
     if expected_bytes <= MAX_SIZE_BYTES:

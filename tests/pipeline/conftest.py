@@ -35,7 +35,16 @@ class World:
         make_film(path, title=name, duration_s=seconds, width=640, height=360)
         return self.seeder.seed(path, is_private=is_private)
 
-    def offer(self, seed: Seed, *, guid: str | None = None, torrent: bytes | None = None, seeders: int = 10) -> None:
+    def offer(
+        self,
+        seed: Seed,
+        *,
+        guid: str | None = None,
+        torrent: bytes | None = None,
+        seeders: int = 10,
+        imdb_id: str | None = None,
+    ) -> None:
+        """Put it first in the feed."""
         name = seed.path.stem
         self.feed.offers.insert(
             0,
@@ -45,6 +54,7 @@ class World:
                 size_bytes=seed.size_bytes,
                 torrent=torrent or seed.torrent,
                 seeders=seeders,
+                imdb_id=imdb_id,
             ),
         )
 

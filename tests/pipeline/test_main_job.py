@@ -101,3 +101,31 @@ def test_a_better_release_replaces_the_file_and_a_worse_one_does_not(
         until(lambda: len(run.rows("select from jobs where kind = 'rss' and state = 'done'")) > seen + 1)
         assert len(run.rows("select from downloads")) == 2
         assert run.films() == [recycled, new]
+
+
+def test_a_movie_known_by_an_id_alone_takes_its_name_from_the_release(
+    tmp_path: Path, dsn: str, world: World, builtin_client: str
+) -> None:
+    world.offer(world.release(), imdb_id="tt1727587")
+    world.offer(world.release("Tears.of.Steel.2012.1080p.BluRay.x264-OTHER"), imdb_id="tt2285752")
+    wanted = '\n[wanted.hd]\nimdb = ["tt1727587"]\n'
+    with daemon(tmp_path / "run", world.indexer, builtin_client, wanted, dsn=dsn) as run:
+        movie = run.await_state("imported")
+        assert Path(movie["path"]).name == "Sintel (2010) Bluray-1080p.mkv"
+        assert ("movie", "tt1727587"[2:]) in {(query.get("t"), query.get("imdbid")) for _, query in world.feed.requests}
+
+
+def test_a_movie_that_nobody_asks_for_any_more_keeps_its_file(
+    tmp_path: Path, dsn: str, world: World, builtin_client: str
+) -> None:
+    world.offer(world.release())
+    with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn) as run:
+        film = Path(run.await_state("imported")["path"])
+        assert run.rows("select source from claims") == [{"source": "file:config.toml:wanted.hd"}]
+        assert run.stop() == 0
+        run.config.write_text(run.config.read_text().replace(WANTED, ""))
+        run.start()
+        movie = run.movie()
+        assert (movie["is_monitored"], movie["state"]) == (False, "imported")
+        assert run.rows("select from claims") == []
+        assert film.exists()

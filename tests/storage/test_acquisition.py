@@ -178,7 +178,9 @@ def test_a_movie_goes_all_the_way_from_wanted_to_imported(database: Database, mo
         download, journal = downloads.one(connection, download_id), imports.one(connection, download_id)
         film = imports.file_of(connection, movie_id)
         assert imports.owner_of(connection, FILM) == movie_id
-    assert download is not None and journal is not None and film is not None
+    assert download is not None
+    assert journal is not None
+    assert film is not None
     assert (download["state"], download["ended_at"], download["content_path"]) == (
         "imported",
         None,

@@ -1,0 +1,68 @@
+"""The command line against a running daemon, and without one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.pipeline.conftest import World
+from tests.pipeline.daemon import BUILTIN, REPOSITORY, WANTED, DaemonRun, daemon
+from tests.until import until
+
+NOBODY_SEEDS = """
+[retry]
+retries = 0
+[stall]
+no_progress = "1s"
+"""
+
+
+def understudy(*words: str, config: Path, code: int = 0) -> str:
+    """What the command prints, wide enough for every column; it must end with `code`."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cli", *words, "--config", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "250"},
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_running_daemon_is_shown(tmp_path: Path, dsn: str, world: World, builtin_client: str) -> None:
+    world.offer(world.release())
+    with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn) as run:
+        path = run.await_state("imported")["path"]
+        assert path in understudy("movies", config=run.config)
+        assert "Sintel.2010.1080p.BluRay.x264-GOOD" in understudy("downloads", config=run.config)
+        assert "fetch" in understudy("jobs", "list", "--state", "done", config=run.config)
+        status = understudy("status", config=run.config)
+        assert "queue active" in status
+        assert "running    indexer:open-movies" in status
+        assert "peers outside this machine cannot be reached" in status
+
+
+def test_dead_letters_are_listed_shown_and_retried(tmp_path: Path, dsn: str, world: World) -> None:
+    world.offer(world.release())
+    with daemon(tmp_path / "run", world.indexer, BUILTIN.format(port=0), WANTED, dsn=dsn, starts=False) as run:
+        run.config.write_text(run.config.read_text().replace('[retry]\nbase = "100ms"\n', NOBODY_SEEDS))
+        run.start()
+        run.await_state("failed")
+        assert "download stalled" in understudy("jobs", "dead", config=run.config)
+        (letter,) = run.get("/api/queue?state=dead")["jobs"]
+        shown = json.loads(understudy("jobs", "show", str(letter["id"]), config=run.config))
+        assert [error["reason"] for error in shown["errors"]] == ["download stalled"]
+        assert "retried" in understudy("jobs", "retry", str(letter["id"]), config=run.config)
+        until(lambda: len(run.rows("select from downloads")) == 2, what="another grab")
+        assert "not dead" in understudy("jobs", "retry", str(letter["id"]), config=run.config, code=1)
+        assert "there is no job 999" in understudy("jobs", "show", "999", config=run.config, code=1)
+
+
+def test_without_a_daemon_it_says_so(tmp_path: Path) -> None:
+    run = DaemonRun(tmp_path, '[wanted.hd]\ntitles = ["Sintel (2010)"]\n', dsn="")
+    assert "no daemon answers" in understudy("movies", config=run.config, code=5)
+    assert "0 indexers, 1 wanted movies" in understudy("check", config=run.config)
+    run.config.write_text("[nonsense]\n")
+    assert ":1: unknown key nonsense" in understudy("check", config=run.config, code=2)
