@@ -23,6 +23,7 @@ from movies.movie import DownloadId, DownloadState, MovieId, MovieState
 from movies.naming import movie_file, movie_folder, quality_full
 from movies.profile import Profile
 from movies.quality import Revision, quality_named
+from movies.release import ParsedRelease, parse_release
 from storage import acquisition, downloads, imports, jobs, movies, progress
 from storage.acquisition import client_lane, root_lane
 from storage.database import Connection
@@ -223,13 +224,15 @@ class Importer(Worker):
         return path
 
     def _target(self, movie: Mapping[str, Any], download: Mapping[str, Any], *, extension: str) -> tuple[str, str]:
-        new = _held(download)
+        new, parsed = _held(download), parse_release(download["title"])
         values = {
             "Movie Title": movie["title"],
             "Release Year": movie["year"],
             "TmdbId": movie["tmdb_id"],
             "ImdbId": movie["imdb_id"],
             "Quality Full": quality_full(new.quality, new.revision),
+            "Release Group": parsed.release_group if isinstance(parsed, ParsedRelease) else None,
+            "Edition Tags": parsed.edition if isinstance(parsed, ParsedRelease) else None,
         }
         folder = movie_folder(self._rules.folder_pattern, values)
         return folder, movie_file(self._rules.file_pattern, values, extension=extension)

@@ -12,15 +12,15 @@ import pytest
 
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
-from tests.postgres import add_template, fresh_database, postgres_server
+from tests.postgres import add_template, fresh_database, postgres_server, server_folder
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """The worker's server, shared by its tests: leave it running and unharmed. It holds the migrated template."""
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+    with server_folder() as folder, postgres_server(folder) as server:
         add_template(server)
         yield server
 

@@ -1,22 +1,24 @@
 """A cluster that is made once and copied for every test that treats one badly."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.postgres import postgres_server
+from tests.postgres import postgres_server, server_folder
 
 
 @pytest.fixture(scope="session")
-def made_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cluster") / "data"
-    with postgres_server(folder):
-        return folder
+def made_cluster() -> Iterator[Path]:
+    with server_folder() as folder:
+        with postgres_server(folder):
+            pass
+        yield folder
 
 
 @pytest.fixture
-def cluster(made_cluster: Path, tmp_path: Path) -> Path:
+def cluster(made_cluster: Path) -> Iterator[Path]:
     """A data folder of the test's own, with a PostgreSQL that has been made and is stopped."""
-    shutil.copytree(made_cluster, tmp_path / "data")
-    return tmp_path / "data"
+    with server_folder() as folder:
+        yield shutil.copytree(made_cluster, folder / "data")

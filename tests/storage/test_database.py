@@ -17,7 +17,7 @@ from storage.embedded import EmbeddedPostgres
 from storage.errors import DatabaseUnavailable, NodeTaken
 from storage.listener import Listener
 from storage.migration import LOCK_KEY
-from tests.postgres import add_template, fresh_database, postgres_server
+from tests.postgres import add_template, fresh_database, postgres_server, server_folder
 from tests.until import until
 
 LIMIT_S = 0.5
@@ -26,9 +26,9 @@ PATIENCE_S = 5.0
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def own_server() -> Iterator[EmbeddedPostgres]:
     """A server that may be frozen and killed, as long as it runs again at the end of the test."""
-    with postgres_server(tmp_path_factory.mktemp("own")) as server:
+    with server_folder() as folder, postgres_server(folder) as server:
         add_template(server)
         yield server
 
