@@ -7,6 +7,7 @@ from actors.base import Address, Supervised
 from actors.breaker import Breaker, BreakerState
 from actors.health import HealthBoard
 from actors.messages import Tick
+from metrics import logs
 from metrics.catalogue import Catalogue
 from storage import breakers
 from storage.database import Database
@@ -33,11 +34,13 @@ class HealthMonitor(Supervised):
         super().__init__(address)
         self._database, self._node, self._health, self._breakers = database, node, health, breakers
         self._standing, self._describe_tree, self._metrics = standing, describe_tree, metrics
+        self._log = logs.logger(address.name)
         self._saved: dict[str, tuple[str, str]] = {}
 
     def init(self) -> None:
         for source, text in self._standing:
-            self._health.set(source, text)
+            if self._health.set(source, text):
+                self._log.warning("to know", source=source, reason=text)
         self.address.tell_after(0.0, Tick())
 
     def handle(self, message: Tick) -> None:

@@ -179,13 +179,15 @@ def main() -> None:
         shutil.rmtree(folder)
     for name, values in times.items():
         if values:
-            print(f"{name}: median {statistics.median(values):.2f} s of {len(values)}, {min(values):.2f}-{max(values):.2f}")
+            spread = f"{min(values):.2f} to {max(values):.2f}"
+            print(f"{name}: median {statistics.median(values):.2f} s of {len(values)}, {spread}")
     for name, found in facts.items():
         print(f"{name} idle: " + ", ".join(f"{what} {value:.1f}" for what, value in found.items()))
     if times["flexget warm"]:
         ratio = statistics.median(times["understudy warm"]) / statistics.median(times["flexget warm"])
         print(f"warm start, ours to FlexGet's: {ratio:.2f}")
-        print(f"idle memory, ours to FlexGet's: {facts['understudy']['memory MiB'] / facts['flexget']['memory MiB']:.2f}")
+        memory = facts["understudy"]["memory MiB"] / facts["flexget"]["memory MiB"]
+        print(f"idle memory, ours to FlexGet's: {memory:.2f}")
 
 
 if __name__ == "__main__":

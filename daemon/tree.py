@@ -12,6 +12,7 @@
 A group that crashes too often is parked and the rest goes on; only queue and root end the process.
 """
 
+import importlib.util
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -295,6 +296,9 @@ def standing_facts(config: Config) -> list[tuple[str, str]]:
     if not config.download_clients:
         facts.append(("download_clients", "no download client is configured: nothing can be downloaded"))
     for client in config.download_clients:
+        if isinstance(client, Builtin) and importlib.util.find_spec("libtorrent") is None:
+            text = f"{client.name} is unavailable: there is no libtorrent for this Python, configure another client"
+            facts.append((f"libtorrent:{client.name}", text))
         if isinstance(client, Builtin) and client.bind in ("lo", "127.0.0.1", "::1"):
             text = f"{client.name} is bound to {client.bind}: peers outside this machine cannot be reached"
             facts.append((f"bind:{client.name}", text))

@@ -1,9 +1,11 @@
+import time
 from collections.abc import Iterator, Sequence
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from api.event_stream import LOOK_EVERY_S, PAGE
 from storage import events, progress
 from storage.database import Database
 from storage.events import Cursor
@@ -88,10 +90,12 @@ def test_a_resumed_stream_loses_nothing_and_doubles_nothing(api: Api, module_dat
 def test_more_than_a_page_comes_without_a_pause(api: Api, module_database: Database) -> None:
     last = place(module_database)
     with module_database.transaction() as connection:
-        for number in range(1700):
+        for number in range(6 * PAGE):
             events.emit(connection, f"event-{number}")
+    start = time.monotonic()
     with api.stream(after=last) as stream:
-        assert kinds(stream.take(1700)) == [f"event-{number}" for number in range(1700)]
+        assert kinds(stream.take(6 * PAGE)) == [f"event-{number}" for number in range(6 * PAGE)]
+    assert time.monotonic() - start < 5 * LOOK_EVERY_S
 
 
 def test_every_stream_gets_every_event(api: Api, module_database: Database) -> None:

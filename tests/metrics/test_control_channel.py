@@ -27,7 +27,9 @@ class Ends:
             "bug": lambda question: 1 // 0,
             "time": lambda question: datetime(2010, 9, 27, tzinfo=UTC),
         }
+        before = set(threading.enumerate())
         control_channel.serve(self.answerer, answers, on_closed=self.closed.release)
+        (self.thread,) = set(threading.enumerate()) - before
 
     def _unknown(self, question: Mapping[str, Any]) -> Any:
         raise LookupError("there is no actor nobody")
@@ -120,6 +122,7 @@ def test_what_is_no_frame_ends_the_channel(ends: Ends, nonsense: bytes) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_bug_in_an_answer_ends_the_channel_instead_of_leaving_it_mute(ends: Ends) -> None:
     control_channel.send(ends.asker, {"id": 1, "ask": "bug"})
+    ends.thread.join(TIMEOUT_S)
     assert ends.is_closed_once()
 
 

@@ -91,6 +91,28 @@ def client(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Iter
         yield config
 
 
+@dataclass(frozen=True)
+class Undialed:
+    """A download client that no peer knows yet; `port` is where it listens for them."""
+
+    config: str
+    port: int
+
+
+@pytest.fixture(params=["builtin", "qbittorrent"])
+def undialed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Undialed]:
+    """Each download client in turn, without a peer until the test has the seeder dial it."""
+    if request.param == "builtin":
+        port = free_port()
+        yield Undialed(BUILTIN.format(port=port), port)
+        return
+    profile = tmp_path / "qbittorrent"
+    profile.mkdir()
+    with qbittorrent_server(profile) as server:
+        config = QBITTORRENT.format(url=server.url, username=USERNAME, password=PASSWORD)
+        yield Undialed(config, server.listen_port)
+
+
 @pytest.fixture
 def builtin_client(world: World, tmp_path: Path) -> Iterator[str]:
     with builtin(world, tmp_path) as config:

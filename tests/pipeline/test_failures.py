@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from demo.stage import free_port
 from storage.embedded import EmbeddedPostgres
-from tests.pipeline.conftest import GOOD, WORSE, World
-from tests.pipeline.daemon import BUILTIN, INDEXER, WANTED, daemon
+from tests.pipeline.conftest import GOOD, WORSE, Undialed, World
+from tests.pipeline.daemon import INDEXER, WANTED, daemon
 from tests.postgres import TEMPLATE
 from tests.torrents import with_file_name
 from tests.until import until
@@ -22,11 +21,10 @@ no_progress = "2s"
 
 
 def test_a_failed_download_is_retried_three_times_then_dead_then_retried_by_hand(
-    tmp_path: Path, dsn: str, world: World
+    tmp_path: Path, dsn: str, world: World, undialed: Undialed
 ) -> None:
     world.offer(world.release())
-    port = free_port()  # nobody dials it yet: the download stalls
-    with daemon(tmp_path / "run", world.indexer, BUILTIN.format(port=port), IMPATIENT, WANTED, dsn=dsn) as run:
+    with daemon(tmp_path / "run", world.indexer, undialed.config, IMPATIENT, WANTED, dsn=dsn) as run:
         run.await_state("failed", timeout_s=60)
         downloads = run.rows("select state, error, attempt from downloads order by id")
         assert [row["attempt"] for row in downloads] == [1, 2, 3, 4]
@@ -34,7 +32,7 @@ def test_a_failed_download_is_retried_three_times_then_dead_then_retried_by_hand
         assert "no progress for 2 s" in downloads[0]["error"]
         (letter,) = run.get("/api/queue?state=dead")["jobs"]
         assert (letter["kind"], letter["reason"], letter["attempt"]) == ("select", "download stalled", 4)
-        world.seeder.keep_dialing(port)
+        world.seeder.keep_dialing(undialed.port)
         assert run.post(f"/api/queue/{letter['id']}/retry") == (200, {"job": letter["id"], "outcome": "retried"})
         run.await_state("imported")
         assert run.post(f"/api/queue/{letter['id']}/retry")[0] == 409
