@@ -29,7 +29,7 @@ class Ends:
         }
         before = set(threading.enumerate())
         control_channel.serve(self.answerer, answers, on_closed=self.closed.release)
-        (self.thread,) = set(threading.enumerate()) - before
+        (self.thread,) = {t for t in threading.enumerate() if t.name == "control-channel"} - before
 
     def _unknown(self, question: Mapping[str, Any]) -> Any:
         raise LookupError("there is no actor nobody")

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,9 +71,19 @@ def answers(database: Database) -> bool:
 
 
 def seconds_until_unavailable(call: Callable[[], object]) -> float:
+    """In a thread of its own, so that a call without a deadline fails the test and does not hold it up."""
+    outcome: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except DatabaseUnavailable as error:
+            outcome.set_exception(error)
+
     start = time.monotonic()
+    threading.Thread(target=run, daemon=True).start()
     with pytest.raises(DatabaseUnavailable):
-        call()
+        outcome.result(30)
     return time.monotonic() - start
 
 
@@ -214,8 +224,12 @@ def test_a_node_name_is_waited_for_while_its_daemon_ends(dsn: str) -> None:
     first, second = Database(dsn, application="first"), Database(dsn, application="second")
     first.open()
     first.prepare(node="here")
-    with ThreadPoolExecutor(1) as starting:
-        waiting = starting.submit(second.prepare, node="here")
+    with ThreadPoolExecutor(1) as starting, psycopg.connect(dsn, autocommit=True) as observer:
+        waiting = starting.submit(second.prepare, node="here", node_wait_s=60)
+        asked = (
+            "select from pg_stat_activity where application_name = 'second' and query like '%%pg_try_advisory_lock%%'"
+        )
+        until(lambda: observer.execute(asked.encode(), ()).fetchone() is not None or waiting.done())
         first.close()
         assert waiting.result(10) == []
     second.close()

@@ -112,9 +112,14 @@ def test_daemons_that_start_together_migrate_once(empty: str) -> None:
     assert applied == [[], [], [], ["schema.sql"]]
 
 
-def test_a_migration_that_fails_leaves_nothing_of_itself(empty: str) -> None:
-    broken = Migration(version=2, name="broken", sql=f"{SECOND.sql}; select 1 / 0")
-    with pytest.raises(psycopg.errors.DivisionByZero):
+@pytest.mark.parametrize(
+    "end",
+    ["select 1 / 0", "insert into schema_version (version, name) values (2, 'taken')"],
+    ids=["in its own statements", "when it is recorded"],
+)
+def test_a_migration_that_fails_leaves_nothing_of_itself(empty: str, end: str) -> None:
+    broken = Migration(version=2, name="broken", sql=f"{SECOND.sql}; {end}")
+    with pytest.raises((psycopg.errors.DivisionByZero, psycopg.errors.UniqueViolation)):
         apply(empty, [FIRST, broken])
     with connect(empty) as connection:
         assert current_version(connection) == 1
