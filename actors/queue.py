@@ -5,6 +5,7 @@ daemon of this node left in work. While the database is away it does nothing but
 have in hand, and their jobs' rows tell the truth afterwards.
 """
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -58,6 +59,7 @@ class Queue(Supervised):
         metrics: Catalogue,
         policy: RetryPolicy,
         on_ready: Callable[[Connection], None],
+        has_begun: threading.Event,
         is_database_starting: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float],
@@ -65,7 +67,7 @@ class Queue(Supervised):
         super().__init__(address)
         self._database, self._breaker, self._lanes = database, breaker, lanes
         self._node, self._metrics, self._policy, self._on_ready = node, metrics, policy, on_ready
-        self._is_database_starting = is_database_starting
+        self._is_database_starting, self._has_begun = is_database_starting, has_begun
         self._clock, self._chance = clock, chance
         self._log = logs.logger(address.name)
         self._working: dict[JobId, Claim] = {}
@@ -156,8 +158,7 @@ class Queue(Supervised):
             self._keep_house()
         claims, wait_s = self._claim()
         for claim in claims:
-            self._working[claim.job_id] = claim
-            self._lanes[claim.lane].address.tell(Work(claim=claim), urgent=True)
+            self._dispatch(claim)
         self.last_cycle_at = self._clock()
         return wait_s
 
@@ -168,19 +169,38 @@ class Queue(Supervised):
             raise Fatal(str(error), exit_code=3) from error
         for name in applied:
             self._log.info("the database was migrated", migration=name)
+        if self._has_begun.is_set():
+            self._resume()
+        else:
+            self._begin()
+        self._is_prepared = True
+
+    def _begin(self) -> None:
+        """The daemon's start: what this node had in work was in work of a daemon that is gone."""
         with self._database.transaction() as connection:
-            held = [claim.job_id for claim in self._working.values()]
-            lost = 0 if held else jobs.reclaim_node(connection, self._node)
+            lost = jobs.reclaim_node(connection, self._node)
             self._on_ready(connection)
             events.emit(connection, "daemon.started", payload={"node": self._node})
-        self._is_prepared = True
+        self._has_begun.set()
         self._log.info("the queue is active", node=self._node, jobs_found_in_work=lost)
+
+    def _resume(self) -> None:
+        """After a crash of ours: workers go on with what they have. A job told twice is done once, by its token."""
+        with self._database.transaction() as connection:
+            held = jobs.held_by(connection, self._node)
+        for claim in held:
+            self._dispatch(claim)
+        self._log.info("the queue is active again", node=self._node, jobs_in_work=len(held))
+
+    def _dispatch(self, claim: Claim) -> None:
+        self._working[claim.job_id] = claim
+        self._lanes[claim.lane].address.tell(Work(claim=claim), urgent=True)
 
     def _keep_house(self) -> None:
         if not self._database.holds_node():
             self._database.prepare(node=self._node)
         with self._database.transaction() as connection:
-            jobs.extend_leases(connection, self._working.values(), lease_s=LEASE_S)
+            held = jobs.extend_leases(connection, self._working.values(), lease_s=LEASE_S)
             jobs.release(connection, self._returned)
             swept = jobs.sweep(connection)
             for state, number in job_list.counts(connection).items():
@@ -190,6 +210,7 @@ class Queue(Supervised):
                 jobs.prune(connection, older_than_s=KEEP_S)
                 events.prune(connection, older_than_s=KEEP_S)
         self._returned.clear()
+        self._working = {job_id: claim for job_id, claim in self._working.items() if job_id in held}
         if swept:
             self._log.warning("jobs were freed: their leases ran out", jobs=swept)
 

@@ -139,6 +139,9 @@ class Endpoints:
     async def releases(self, request: Request) -> Response:
         """The decision log of a movie: every release found for it, with all the reasons against it."""
         movie_id = MovieId(request.path_params["id"])
+        movie = await self._ask_database(lambda connection: movies.one(connection, movie_id))
+        if movie is None:
+            return Answer({"error": f"there is no movie {movie_id}"}, status_code=404)
         rows = await self._ask_database(lambda connection: releases.judged(connection, movie_id))
         return Answer({"releases": rows})
 

@@ -22,6 +22,7 @@ import prometheus_client
 
 from actors.base import Fatal
 from actors.health import HealthBoard
+from actors.health_monitor import zombies
 from actors.messages import Crash
 from actors.queue import Queue
 from config.loading import ConfigError, load
@@ -44,6 +45,8 @@ EXIT_CONFIG, EXIT_IN_USE, EXIT_POSTGRES, EXIT_CRASHED = 2, 3, 4, 70
 STOP_BUDGET_S = 8.0
 QUEUE_SILENCE_S = 60.0
 CRASH_DELAY_S = 0.05
+MAX_ZOMBIES = 10
+"""More hung threads than this, and only a restart of the process helps."""
 
 
 class Stop:
@@ -225,6 +228,7 @@ class Daemon:
             since = queue.inbox.since if queue is not None else None
             is_alive = self._root is not None and not self._root.gone.is_set() and queue is not None
             is_stuck = since is not None and time.monotonic() - since > QUEUE_SILENCE_S
+            is_stuck = is_stuck or (self._root is not None and zombies(self._root.describe()) > MAX_ZOMBIES)
             return {"status": "ok" if is_alive and not is_stuck else "stuck", "pid": os.getpid(), "version": VERSION}
 
         def is_queue_active(_: Any) -> bool:

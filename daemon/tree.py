@@ -2,18 +2,19 @@
 
     root
     |-- queue            claims jobs for the workers that are free
-    |-- selector         takes the best stored release
+    |-- selectors        one Selector, which takes the best stored release
     |-- indexers         one Indexer for each [[indexers]]
     |-- downloaders      one Downloader for each [[download_clients]]
     |-- importers        one Importer for each [[roots]]
-    |-- health_monitor   what a person should know
-    `-- api              keeps the HTTP process
+    |-- monitors         one HealthMonitor: what a person should know
+    `-- http             one ApiProcess, which keeps the HTTP process
 
 A group that crashes too often is parked and the rest goes on; only queue and root end the process.
 """
 
 import importlib.util
 import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,7 @@ class Runtime:
     answers: dict[str, Answer]
     on_ready: Callable[[Connection], None]
     is_database_starting: Callable[[], bool] = lambda: False
+    has_begun: threading.Event = field(default_factory=threading.Event)
     breakers: dict[str, Breaker] = field(default_factory=dict)
     addresses: dict[str, Address] = field(default_factory=dict)
     root: Callable[[], Supervisor | None] = lambda: None
@@ -108,12 +110,16 @@ def root_arguments(runtime: Runtime) -> dict[str, Any]:
     """What `start_root` needs: the top-level children in their order of starting."""
     children = [
         Child(name="queue", actor=Queue, arguments=_queue(runtime), deadline_s=60.0),
-        Child(name="selector", actor=Selector, arguments=_selector(runtime)),
+        _group(runtime, "selectors", [Child(name="selector", actor=Selector, arguments=_selector(runtime))]),
         _group(runtime, "indexers", _indexers(runtime)),
         _group(runtime, "downloaders", _downloaders(runtime)),
         _group(runtime, "importers", _importers(runtime)),
-        Child(name="health_monitor", actor=HealthMonitor, arguments=_health_monitor(runtime)),
-        Child(name="api", actor=ApiProcess, arguments=_api(runtime), shutdown_s=4.0),
+        _group(
+            runtime,
+            "monitors",
+            [Child(name="health_monitor", actor=HealthMonitor, arguments=_health_monitor(runtime))],
+        ),
+        _group(runtime, "http", [Child(name="api", actor=ApiProcess, arguments=_api(runtime), shutdown_s=4.0)]),
     ]
     return _supervision(runtime, children)
 
@@ -123,7 +129,7 @@ def _group(runtime: Runtime, name: str, children: Sequence[Child]) -> Child:
         name=name,
         actor=Supervisor,
         arguments=_supervision(runtime, children),
-        shutdown_s=3.0,
+        shutdown_s=1.0 + max((child.shutdown_s for child in children), default=0.0),
         is_parked_on_escalation=True,
     )
 
@@ -165,6 +171,7 @@ def _queue(runtime: Runtime) -> dict[str, Any]:
         "metrics": runtime.metrics,
         "policy": _policy(config),
         "on_ready": runtime.on_ready,
+        "has_begun": runtime.has_begun,
         "is_database_starting": runtime.is_database_starting,
         "chance": random.random,
     }

@@ -15,11 +15,14 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from movies.movie import JobId, MovieId
+from storage import movies
 from storage.database import Connection
 from storage.errors import Fenced
 
+CLAIM_COLUMNS = "id as job_id, owner, kind, lane, payload, attempt, movie_id, correlation_id"
 MAX_LOST = 5
 """A job whose workers vanished this often is poison: it becomes a dead letter."""
+POISON = "its workers vanished"
 
 JobState = Literal["ready", "running", "done", "dead"]
 STATES: tuple[JobState, ...] = ("ready", "running", "done", "dead")
@@ -95,7 +98,7 @@ def enqueue(
 def claim(connection: Connection, *, node: str, owner: UUID, slots: Mapping[str, int], lease_s: float) -> list[Claim]:
     """Take due jobs, at most `slots[lane]` of each lane, best priority and oldest first."""
     rows = connection.execute(
-        """update jobs set state = 'running', owner = %(owner)s, worker_node = %(node)s, attempt = attempt + 1,
+        f"""update jobs set state = 'running', owner = %(owner)s, worker_node = %(node)s, attempt = attempt + 1,
                   started_at = now(), waiting_for = null, lease_until = now() + make_interval(secs => %(lease_s)s)
            where id = any(array(
                select due.id
@@ -108,7 +111,7 @@ def claim(connection: Connection, *, node: str, owner: UUID, slots: Mapping[str,
                    limit free.slots
                    for update skip locked
                ) as due))
-           returning id, owner, kind, lane, payload, attempt, movie_id, correlation_id, priority, run_at""",
+           returning {CLAIM_COLUMNS}, priority, run_at""".encode(),
         {
             "owner": owner,
             "node": node,
@@ -117,19 +120,8 @@ def claim(connection: Connection, *, node: str, owner: UUID, slots: Mapping[str,
             "slots": list(slots.values()),
         },
     ).fetchall()
-    return [
-        Claim(
-            job_id=JobId(row["id"]),
-            owner=row["owner"],
-            kind=row["kind"],
-            lane=row["lane"],
-            payload=row["payload"],
-            attempt=row["attempt"],
-            movie_id=row["movie_id"],
-            correlation_id=row["correlation_id"],
-        )
-        for row in sorted(rows, key=lambda row: (-row["priority"], row["run_at"], row["id"]))
-    ]
+    rows.sort(key=lambda row: (-row.pop("priority"), row.pop("run_at"), row["job_id"]))
+    return [Claim(**row) for row in rows]
 
 
 def finish(connection: Connection, claim: Claim) -> None:
@@ -218,15 +210,24 @@ def retry(connection: Connection, job_id: JobId) -> Literal["retried", "not dead
     return "retried"
 
 
-def extend_leases(connection: Connection, claims: Iterable[Claim], *, lease_s: float) -> None:
-    """Heartbeat for the claims in work."""
+def extend_leases(connection: Connection, claims: Iterable[Claim], *, lease_s: float) -> set[JobId]:
+    """Heartbeat for the claims in work; the jobs that are still theirs."""
     held = list(claims)
-    connection.execute(
+    rows = connection.execute(
         """update jobs set lease_until = now() + make_interval(secs => %s)
            from unnest(%s::bigint[], %s::uuid[]) as held (id, owner)
-           where jobs.id = held.id and jobs.owner = held.owner""",
+           where jobs.id = held.id and jobs.owner = held.owner returning jobs.id""",
         (lease_s, [claim.job_id for claim in held], [claim.owner for claim in held]),
-    )
+    ).fetchall()
+    return {JobId(row["id"]) for row in rows}
+
+
+def held_by(connection: Connection, node: str) -> list[Claim]:
+    """What the node has in work, oldest first."""
+    rows = connection.execute(
+        f"select {CLAIM_COLUMNS} from jobs where state = 'running' and worker_node = %s order by id".encode(), (node,)
+    ).fetchall()
+    return [Claim(**row) for row in rows]
 
 
 def sweep(connection: Connection) -> int:
@@ -280,17 +281,22 @@ def _end(connection: Connection, claim: Claim, change: str, values: Mapping[str,
 
 
 def _lose(connection: Connection, which: str, values: Mapping[str, Any]) -> int:
-    return connection.execute(
+    """Free running jobs; one that lost its workers too often is dead, and what it was for has failed."""
+    rows = connection.execute(
         f"""update jobs set
                 state = case when lost + 1 >= {MAX_LOST} then 'dead' else 'ready' end,
                 ended_at = case when lost + 1 >= {MAX_LOST} then now() end,
                 reason = case when lost + 1 >= {MAX_LOST} then 'poison' else reason end,
-                last_error = case when lost + 1 >= {MAX_LOST} then 'its workers vanished' else last_error end,
+                last_error = case when lost + 1 >= {MAX_LOST} then %(poison)s else last_error end,
                 lost = lost + 1, attempt = greatest(0, attempt - 1),
                 owner = null, worker_node = null, lease_until = null
-            where state = 'running' and {which}""".encode(),
-        values,
-    ).rowcount
+            where state = 'running' and {which} returning state, kind, movie_id""".encode(),
+        {**values, "poison": POISON},
+    ).fetchall()
+    for row in rows:
+        if row["state"] == "dead" and row["movie_id"] is not None and row["kind"] != "search":  # others still search
+            movies.fail(connection, row["movie_id"], reason=POISON)
+    return len(rows)
 
 
 def _record_error(connection: Connection, job_id: JobId, *, attempt: int, reason: str, error: str) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def is_locked(path: Path) -> bool:
 @pytest.fixture(scope="module")
 def other_pids() -> list[str]:
     """The command that runs another in a PID namespace of its own."""
-    trial = subprocess.run([*OTHER_PIDS, "true"], capture_output=True, text=True)
+    trial = subprocess.run([*OTHER_PIDS, sys.executable, "-c", ""], capture_output=True, text=True)
     if trial.returncode != 0:
         pytest.skip(f"no PID namespaces here: {trial.stderr.strip()}")
     return OTHER_PIDS
