@@ -42,11 +42,11 @@ def test_kill_during_the_download(tmp_path: Path, dsn: str, world: World, client
 
 @pytest.mark.parametrize("moment", ["planned", "staged", "partial"])
 def test_kill_during_the_import(moment: str, tmp_path: Path, dsn: str, world: World, builtin_client: str) -> None:
-    seed = world.release(seconds=1800)
+    seed = world.release(seconds=7200)  # 120 MB: copying takes a moment
     world.offer(seed)
     with daemon(tmp_path / "run", world.indexer, builtin_client, COPY, WANTED, dsn=dsn) as run:
         if moment == "partial":
-            until(lambda: list(run.library.rglob("*.partial")), timeout_s=60, what="a partial file")
+            until(lambda: list(run.library.rglob("*.partial")) or run.films(), timeout_s=60, what="a partial file")
         else:
             until(lambda: run.rows("select from imports where state = %s", moment) or run.films(), timeout_s=60)
         run.kill()

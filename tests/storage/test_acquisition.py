@@ -282,6 +282,15 @@ def test_an_acquisition_is_tried_again_three_times_and_then_is_a_dead_letter(
     assert [event.payload["outcome"] for event in told] == ["retried", "retried", "retried", "dead"]
 
 
+def test_a_movie_that_has_a_file_does_not_fail_with_a_better_one(database: Database, movie_id: MovieId) -> None:
+    search_and_choose(database, movie_id)
+    download_id = fetch_and_add(database, movie_id)
+    complete(database, movie_id, download_id)
+    bring_in(database, movie_id, download_id)
+    assert give_up(database, movie_id, attempt=4) == "dead"
+    assert state(database, movie_id) == "imported"
+
+
 def test_a_dead_acquisition_starts_afresh_when_it_is_retried(database: Database, movie_id: MovieId) -> None:
     give_up(database, movie_id, attempt=4)
     with database.transaction() as connection:

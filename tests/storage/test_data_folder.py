@@ -106,6 +106,7 @@ def test_a_daemon_in_another_pid_namespace_is_refused_while_postgres_is_up(
                 assert f"in use by process {process.pid}" in second.error
         finally:
             os.kill(said.postgres_pid, signal.SIGCONT)
+        until(lambda: not is_locked(cluster))
 
 
 def test_a_daemon_outside_is_refused_while_one_in_a_pid_namespace_has_postgres_up(
