@@ -1,6 +1,7 @@
 """kill -9 and SIGTERM at the worst moments, crashing actors, two daemons: afterwards there is one file and one row."""
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.conftest import World
-from tests.pipeline.daemon import WANTED, DaemonRun, daemon
+from tests.pipeline.daemon import INDEXER, WANTED, DaemonRun, daemon
 from tests.until import until
 
 COPY = """
@@ -90,6 +91,14 @@ def test_sigterm_stops_in_order_and_leaves_no_litter(
         assert list(run.library.rglob("*.partial")) == []
         run.start()
         assert_imported_once(run)
+
+
+def test_sigterm_does_not_wait_for_an_indexer_that_hangs(tmp_path: Path, dsn: str, builtin_client: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hangs = INDEXER.format(name="silent", url=f"http://127.0.0.1:{silent.getsockname()[1]}/api")
+        with daemon(tmp_path / "run", hangs, builtin_client, WANTED, dsn=dsn) as run:
+            until(lambda: run.rows("select from jobs where state = 'running' and lane = 'indexer:silent'"))
+            assert run.stop(timeout_s=10) == 0
 
 
 def test_every_actor_may_crash(tmp_path: Path, dsn: str, world: World, builtin_client: str) -> None:

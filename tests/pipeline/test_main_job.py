@@ -129,3 +129,26 @@ def test_a_movie_that_nobody_asks_for_any_more_keeps_its_file(
         assert (movie["is_monitored"], movie["state"]) == (False, "imported")
         assert run.rows("select from claims") == []
         assert film.exists()
+
+
+def test_an_upgrade_under_the_same_name_never_leaves_the_movie_without_a_file(
+    tmp_path: Path, dsn: str, world: World, builtin_client: str
+) -> None:
+    worse, best = world.release(WORSE), world.release()
+    world.offer(worse)
+    naming = '\n[naming]\nfile = "{Movie Title} ({Release Year})"\n'
+    with daemon(tmp_path / "run", world.indexer, builtin_client, naming, WANTED, dsn=dsn) as run:
+        film = Path(run.await_state("imported")["path"])
+        sizes: set[int] = set()
+        world.offer(best)
+
+        def is_upgraded() -> bool:
+            sizes.add(film.stat().st_size)
+            return best.size_bytes in sizes
+
+        until(is_upgraded, timeout_s=20)
+        assert sizes <= {worse.size_bytes, best.size_bytes}
+        until(lambda: run.rows("select from movie_files where quality = 'Bluray-1080p'"))
+        recycled = run.library / ".understudy" / "recycle" / "2" / film.name
+        assert run.films() == [recycled, film]
+        assert recycled.stat().st_size == worse.size_bytes
