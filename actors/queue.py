@@ -29,6 +29,8 @@ HEARTBEAT_S = 5.0
 POLL_S = 5.0
 UNREACHABLE_S = 0.5
 STARTING_S = 0.02
+BEGIN_LIMIT_S = 60.0
+"""The wanted list may be long."""
 PRUNE_EVERY_S = 600.0
 KEEP_S = 7 * 86400.0
 
@@ -177,7 +179,7 @@ class Queue(Supervised):
 
     def _begin(self) -> None:
         """The daemon's start: what this node had in work was in work of a daemon that is gone."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(limit_s=BEGIN_LIMIT_S) as connection:
             lost = jobs.reclaim_node(connection, self._node)
             self._on_ready(connection)
             events.emit(connection, "daemon.started", payload={"node": self._node})

@@ -8,7 +8,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -134,23 +135,17 @@ def assert_demo_succeeds(argv: Sequence[str | Path], clone: Path, temp: Path) ->
     assert time.monotonic() - start < 60
 
 
-def embedded(tmp_path: Path) -> "Embedded":
-    return Embedded(tmp_path / "run")
-
-
-class Embedded:
+@contextmanager
+def embedded(tmp_path: Path) -> Iterator[DaemonRun]:
     """A daemon on its own PostgreSQL, ended afterwards."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self._run = DaemonRun(folder, EMBEDDED.format(port=free_port()), dsn="")
-
-    def __enter__(self) -> DaemonRun:
-        self._run.start()
-        return self._run
-
-    def __exit__(self, *_: object) -> None:
-        self._run.end()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    run = DaemonRun(folder, EMBEDDED.format(port=free_port()), dsn="")
+    try:
+        run.start()
+        yield run
+    finally:
+        run.end()
 
 
 def processes_in(folder: Path) -> list[str]:
