@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from api.local import NotRunning, ask_daemon
 from config.loading import ConfigError, load
+from config.schema import Config
 
 app = typer.Typer(
     name="understudy",
@@ -22,8 +24,8 @@ app = typer.Typer(
 )
 jobs_app = typer.Typer(help="The jobs of the queue, and its dead letters.", no_args_is_help=True)
 app.add_typer(jobs_app, name="jobs")
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False, markup=False, emoji=False)  # titles and paths may hold brackets and colons
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration file.", envvar="UNDERSTUDY_CONFIG")
@@ -47,7 +49,7 @@ def demo(
     """Watch the whole path of one movie on this machine: an indexer, a seeder, the daemon, a crash and an outage."""
     from demo.show import show
 
-    raise typer.Exit(show(console, keep=keep))
+    raise typer.Exit(show(Console(highlight=False), keep=keep))
 
 
 @app.command()
@@ -66,7 +68,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG) -> None:
     counts = ", ".join(f"{number} {state}" for state, number in queue["jobs"].items())
     console.print(f"queue {queue['status']}: {counts}")
     for item in items:
-        console.print(f"[{'red' if item['severity'] == 'error' else 'yellow'}]{item['text']}", soft_wrap=True)
+        console.print(item["text"], style="red" if item["severity"] == "error" else "yellow", soft_wrap=True)
     _print_tree(tree["tree"])
 
 
@@ -136,15 +138,15 @@ def _print_tree(children: list[dict[str, Any]], indent: str = "") -> None:
     for child in children:
         colour = "green" if child["state"] == "running" else "red"
         restarts = f", {child['restarts']} restarts" if child["restarts"] else ""
-        console.print(f"{indent}[{colour}]{child['state']:<10}[/] {child['name']}{restarts}")
+        console.print(indent, Text(f"{child['state']:<10}", style=colour), f" {child['name']}{restarts}", sep="")
         _print_tree(child["children"], indent + "  ")
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> Config:
     try:
         return load(path)
     except ConfigError as error:
-        errors.print(str(error), markup=False, soft_wrap=True)
+        errors.print(str(error), soft_wrap=True)
         raise typer.Exit(EXIT_CONFIG) from None
 
 
@@ -158,10 +160,10 @@ def _ask(config: Path, method: str, path: str) -> Any:
     try:
         code, answer = ask_daemon(folder, method, path)
     except NotRunning as error:
-        errors.print(str(error), markup=False, soft_wrap=True)
+        errors.print(str(error), soft_wrap=True)
         raise typer.Exit(EXIT_NOT_RUNNING) from None
     if code >= 400:
-        errors.print(str(answer.get("error") or answer.get("outcome") or answer), markup=False, soft_wrap=True)
+        errors.print(str(answer.get("error") or answer.get("outcome") or answer), soft_wrap=True)
         raise typer.Exit(1)
     return answer
 

@@ -90,7 +90,7 @@ class Running:
 
 
 class Supervisor(Supervised):
-    """Keeps `children` alive, one for one. `on_exit` is told of every child that ended; `exit` of our own end."""
+    """Keeps `children` alive, one for one. `on_exit` hears of every child that ended, `on_restart` of every restart."""
 
     def __init__(
         self,

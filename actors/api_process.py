@@ -8,25 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from actors.base import Address, MailboxFull, Supervised
 from actors.messages import ChildProcessEnded
 from metrics import control_channel
 from metrics.control_channel import Answer
+from storage.child_process import ChildProcess
 
 STOP_S = 3.0
-
-
-class Process(Protocol):
-    """A started process, as `subprocess.Popen` has it."""
-
-    pid: int
-
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-    def terminate(self) -> None: ...
-    def kill(self) -> None: ...
 
 
 class ProcessEnded(Exception):
@@ -40,14 +30,14 @@ class ApiProcess(Supervised):
         self,
         address: Address,
         *,
-        spawn: Callable[..., Process],
+        spawn: Callable[..., ChildProcess],
         listening: Sequence[socket.socket],
         settings: Mapping[str, Any],
         answers: Mapping[str, Answer],
     ) -> None:
         super().__init__(address)
         self._spawn, self._listening, self._settings, self._answers = spawn, listening, settings, answers
-        self._process: Process | None = None
+        self._process: ChildProcess | None = None
         self._channel: socket.socket | None = None
 
     def init(self) -> None:

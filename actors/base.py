@@ -20,6 +20,8 @@ from actors.messages import Crash, Exited
 
 CORRELATION: contextvars.ContextVar[str] = contextvars.ContextVar("correlation_id", default="")
 READER: contextvars.ContextVar["Inbox | None"] = contextvars.ContextVar("reader", default=None)  # this thread's
+EXIT_IN_USE = 3
+"""Exit code of a daemon that needs what another one holds."""
 
 
 class MailboxFull(Exception):

@@ -18,16 +18,13 @@ from actors.worker import Failed, Worker
 from clients.download_client import ClientDownload, ClientState, DownloadClient, SeedGoal
 from clients.errors import AuthenticationFailed, BadAnswer, ClientError, Gone, Refused
 from movies.movie import DownloadId, DownloadState, MovieId
-from storage import acquisition, downloads, jobs, movies, progress
-from storage.acquisition import client_lane
+from storage import acquisition, downloads, movies, progress
 from storage.database import Connection
 from storage.errors import DatabaseUnavailable
 from storage.jobs import Claim
 from storage.progress import Progress
 
 MISSING_POLLS = 3
-REMOVE_PRIORITY = 2
-"""Before an `add`, which may bring the same torrent back."""
 TEST_EVERY_S = 15.0
 
 STATE_OF = {
@@ -99,7 +96,7 @@ class Downloader(Worker):
         except ClientError as error:
             raise Failed(str(error), reason="download client error") from error
 
-    def other(self, message: Tick) -> None:
+    def tick(self) -> None:
         try:
             self._poll()
             if self._clock() >= self._next_test:
@@ -240,14 +237,14 @@ class Downloader(Worker):
         if self._remove == "never":
             downloads.end(connection, DownloadId(row["id"]))
         elif seen.is_seed_goal_reached:
-            self._enqueue_removal(connection, row, with_data=self._remove == "torrent+data")
+            acquisition.remove(connection, row, with_data=self._remove == "torrent+data")
 
     def _failed(
         self, connection: Connection, row: Mapping[str, Any], *, reason: str, error: str, is_blocked: bool = False
     ) -> None:
         """The download came to nothing: out of the client with it, and the acquisition goes on without."""
-        movie_id, running = MovieId(row["movie_id"]), tuple(acquisition.RUNNING)
-        if not downloads.move(connection, row["id"], DownloadState.FAILED, expected=running, error=error):
+        movie_id = MovieId(row["movie_id"])
+        if not downloads.move(connection, row["id"], DownloadState.FAILED, expected=acquisition.RUNNING, error=error):
             return
         progress.end(connection, f"download:{row['id']}")
         if is_blocked:
@@ -259,7 +256,7 @@ class Downloader(Worker):
                 title=row["title"],
                 reason=error,
             )
-        self._enqueue_removal(connection, row, with_data=True)
+        acquisition.remove(connection, row, with_data=True)
         acquisition.failed(
             connection,
             movie_id,
@@ -272,16 +269,3 @@ class Downloader(Worker):
         )
         self.metrics.downloads_failed.labels(client=self._client.name).inc()
         self.log.warning("a download failed", movie_id=movie_id, release=row["title"], reason=error)
-
-    def _enqueue_removal(self, connection: Connection, row: Mapping[str, Any], *, with_data: bool) -> None:
-        jobs.enqueue(
-            connection,
-            "remove",
-            lane=client_lane(self._client.name),
-            node=self.node,
-            payload={"download_id": row["id"], "with_data": with_data},
-            unique_key=f"remove:{row['id']}",
-            movie_id=MovieId(row["movie_id"]),
-            correlation_id=row["correlation_id"],
-            priority=REMOVE_PRIORITY,
-        )

@@ -40,7 +40,7 @@ class HealthMonitor(Supervised):
     def init(self) -> None:
         for source, text in self._standing:
             if self._health.set(source, text):
-                self._log.warning("to know", source=source, reason=text)
+                self._log.warning("worth knowing", source=source, reason=text)
         self.address.tell_after(0.0, Tick())
 
     def handle(self, message: Tick) -> None:

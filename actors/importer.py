@@ -24,8 +24,8 @@ from movies.naming import movie_file, movie_folder, quality_full
 from movies.profile import Profile
 from movies.quality import Revision, quality_named
 from movies.release import ParsedRelease, parse_release
-from storage import acquisition, downloads, imports, jobs, movies, progress
-from storage.acquisition import client_lane, root_lane
+from storage import acquisition, downloads, imports, movies, progress
+from storage.acquisition import root_lane
 from storage.database import Connection
 from storage.errors import DatabaseUnavailable
 from storage.file_access import FileHelper, HelperGone, HelperHung
@@ -102,7 +102,7 @@ class Importer(Worker):
     def cleanup(self, reason: BaseException | None) -> None:
         self._helper.close()
 
-    def other(self, message: Tick) -> None:
+    def tick(self) -> None:
         next_in_s = CHECK_EVERY_S
         try:
             self._watch.look()
@@ -159,6 +159,7 @@ class Importer(Worker):
             expected=(DownloadState.COMPLETED, DownloadState.IMPORTING),
             error=str(error),
         )
+        progress.end(connection, f"import:{claim.payload['download_id']}")
         if claim.movie_id is not None:
             movies.set_state(connection, claim.movie_id, MovieState.BLOCKED, reason=str(error))
 
@@ -309,7 +310,7 @@ class Importer(Worker):
                 connection, movie_id, download_id, path=path, method=method, correlation_id=claim.correlation_id
             )
             if self._rules.transfer == "move":
-                self._enqueue_removal(connection, download)
+                acquisition.remove(connection, download, with_data=True)
         self._health.clear(root_lane(str(self._root)))
         self.metrics.imports.labels(method=method).inc()
         self.log.info("a film was imported", movie_id=movie_id, path=path, method=method)
@@ -333,7 +334,7 @@ class Importer(Worker):
                 title=download["title"],
                 reason=film.text,
             )
-            self._enqueue_removal(connection, download)
+            acquisition.remove(connection, download, with_data=True)
             acquisition.failed(
                 connection,
                 movie_id,
@@ -359,18 +360,6 @@ class Importer(Worker):
             downloads.end(connection, download["id"])
             movies.set_state(connection, MovieId(download["movie_id"]), MovieState.IMPORTED, reason=text)
         self.log.info("a download is not imported", movie_id=download["movie_id"], reason=text)
-
-    def _enqueue_removal(self, connection: Connection, download: Mapping[str, Any]) -> None:
-        jobs.enqueue(
-            connection,
-            "remove",
-            lane=client_lane(download["client"]),
-            node=self.node,
-            payload={"download_id": download["id"], "with_data": True},
-            unique_key=f"remove:{download['id']}",
-            movie_id=MovieId(download["movie_id"]),
-            correlation_id=download["correlation_id"],
-        )
 
     def _reporter(self, journal: Mapping[str, Any]) -> Callable[[int, int], None]:
         def report(done_bytes: int, total_bytes: int) -> None:

@@ -87,7 +87,7 @@ class Indexer(Worker):
     def init(self) -> None:
         self.address.tell_after(0.0, Tick())
 
-    def other(self, message: Tick) -> None:
+    def tick(self) -> None:
         """See that the next look at the feed is in the queue."""
         delay_s = 1.0
         try:
@@ -123,12 +123,12 @@ class Indexer(Worker):
         except AuthenticationFailed as error:
             raise Failed(str(error), reason="authentication failed") from error
         except BadAnswer as error:
-            self.metrics.refused_feeds.labels(indexer=self.name, reason=error.reason.value).inc()
+            self.metrics.refused_answers.labels(indexer=self.name, reason=error.reason.value).inc()
             raise Failed(str(error), reason="parse error") from error
         except ClientError as error:
             raise Failed(str(error), reason="indexer refused") from error
 
-    def was_put_off(self, connection: Connection, claim: Claim) -> None:
+    def came_to_nothing(self, connection: Connection, claim: Claim) -> None:
         """Others may have answered: do not keep the movie waiting for this indexer."""
         if claim.kind == "search" and claim.movie_id is not None:
             acquisition.search_ended(connection, claim.movie_id)

@@ -83,4 +83,3 @@ class RestartDue:
 QueueInbox = Tick | WakeUp | WorkEnded | WorkReturned | WorkCrashed
 WorkerInbox = Tick | Work
 SupervisorInbox = Tick | Exited | RestartDue
-ApiInbox = Tick | ChildProcessEnded

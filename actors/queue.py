@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import assert_never
 
-from actors.base import Address, Fatal, MailboxFull, Supervised
+from actors.base import EXIT_IN_USE, Address, Fatal, MailboxFull, Supervised
 from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.messages import QueueInbox, Tick, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
 from metrics import logs
@@ -42,8 +42,8 @@ class Lane:
         self.address = address
         self.breaker = breaker
 
-    def is_open(self) -> bool:
-        """Whether work for it may be claimed now."""
+    def is_claimable(self) -> bool:
+        """Whether its jobs may be claimed now."""
         return self.breaker is None or self.breaker.would_permit()
 
 
@@ -168,7 +168,7 @@ class Queue(Supervised):
         try:
             applied = self._database.prepare(node=self._node)
         except (NodeTaken, SchemaTooNew) as error:
-            raise Fatal(str(error), exit_code=3) from error
+            raise Fatal(str(error), exit_code=EXIT_IN_USE) from error
         for name in applied:
             self._log.info("the database was migrated", migration=name)
         if self._has_begun.is_set():
@@ -218,7 +218,7 @@ class Queue(Supervised):
 
     def _claim(self) -> tuple[list[Claim], float]:
         busy = {claim.lane for claim in self._working.values()}
-        free = {name: 1 for name, lane in self._lanes.items() if name not in busy and lane.is_open()}
+        free = {name: 1 for name, lane in self._lanes.items() if name not in busy and lane.is_claimable()}
         with self._database.transaction() as connection:
             if self._returned:
                 jobs.release(connection, self._returned)
@@ -227,7 +227,7 @@ class Queue(Supervised):
             due_in_s = jobs.seconds_to_next(connection, idle, node=self._node)
         self._returned.clear()
         waits = [POLL_S] + ([max(0.02, due_in_s)] if due_in_s is not None else [])
-        shut = [lane.breaker for lane in self._lanes.values() if lane.breaker is not None and not lane.is_open()]
+        shut = [lane.breaker for lane in self._lanes.values() if lane.breaker is not None and not lane.is_claimable()]
         waits += [breaker.retry_in_s() for breaker in shut if breaker.retry_in_s() > 0]  # a probe's end wakes us
         return claims, min(waits)
 

@@ -4,11 +4,11 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import assert_never
 
 from actors.base import CORRELATION, Address, Supervised
 from actors.breaker import BreakerOpen, Outage
-from actors.messages import Work, WorkEnded, WorkReturned
+from actors.messages import Tick, Work, WorkEnded, WorkerInbox, WorkReturned
 from metrics import logs
 from metrics.catalogue import Catalogue
 from storage import jobs, movies
@@ -65,10 +65,10 @@ class Worker(Supervised):
         """Do the job and end its row, or raise PutOff, Failed, Outage or BreakerOpen."""
         raise NotImplementedError
 
-    def other(self, message: Any) -> None:
-        """Messages that are no work."""
+    def tick(self) -> None:
+        """What is due besides jobs; called for each Tick that the worker tells itself."""
 
-    def was_put_off(self, connection: Connection, claim: Claim) -> None:
+    def came_to_nothing(self, connection: Connection, claim: Claim) -> None:
         """Called in the transaction that puts the job off or fails it."""
 
     def gave_up(self, connection: Connection, claim: Claim, error: Failed) -> None:
@@ -83,11 +83,14 @@ class Worker(Supervised):
             jobs.finish(connection, claim)
             yield connection
 
-    def handle(self, message: Any) -> None:
-        if isinstance(message, Work):
-            self._do(message.claim)
-        else:
-            self.other(message)
+    def handle(self, message: WorkerInbox) -> None:
+        match message:
+            case Work():
+                self._do(message.claim)
+            case Tick():
+                self.tick()
+            case _:
+                assert_never(message)
 
     def _do(self, claim: Claim) -> None:
         CORRELATION.set(claim.correlation_id)
@@ -120,8 +123,8 @@ class Worker(Supervised):
     def _put_off(self, claim: Claim, text: str, *, waiting_for: str, delay_s: float) -> str:
         self.log.info("a job is put off", kind=claim.kind, job_id=claim.job_id, waiting_for=waiting_for, reason=text)
         with self.database.transaction() as connection:
-            jobs.snooze(connection, claim, delay_s=delay_s, waiting_for=waiting_for, error=text)
-            self.was_put_off(connection, claim)
+            jobs.put_off(connection, claim, delay_s=delay_s, waiting_for=waiting_for, error=text)
+            self.came_to_nothing(connection, claim)
         return "put_off"
 
     def _fail(self, claim: Claim, error: Failed) -> str:
@@ -137,7 +140,7 @@ class Worker(Supervised):
             )
             if state == "dead":
                 self.gave_up(connection, claim, error)
-            self.was_put_off(connection, claim)
+            self.came_to_nothing(connection, claim)
         line = self.log.error if state == "dead" else self.log.warning
         line(
             "a job failed", kind=claim.kind, job_id=claim.job_id, attempt=claim.attempt, reason=str(error), state=state

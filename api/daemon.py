@@ -27,7 +27,7 @@ class Daemon:
         self._reader, self._writer = reader, writer
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
-        self._reading = asyncio.create_task(self._read())
+        self._reading = asyncio.create_task(self._read())  # kept, for the loop holds tasks by weak references only
 
     async def ask(self, what: str, **facts: Any) -> Any:
         """The daemon's answer to `what`. Raises NoAnswer after half a second, or Refused."""

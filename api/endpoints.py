@@ -1,6 +1,5 @@
 """The endpoints: they read PostgreSQL, and what they are asked to do they do by writing rows."""
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from api.daemon import Daemon, NoAnswer, Refused
+from api.encoding import to_json
 from api.event_stream import Alarm, stream
 from movies.movie import DownloadId, JobId, MovieId
 from storage import downloads, job_list, jobs, movies, releases
@@ -32,7 +32,7 @@ class Answer(JSONResponse):
     """JSON with times in ISO 8601."""
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(content, default=_plain, ensure_ascii=False).encode()
+        return to_json(content).encode()
 
 
 class Endpoints:
@@ -210,8 +210,3 @@ def _page(request: Request) -> tuple[int, int | None]:
     if after is not None and not (after.isascii() and after.isdigit() and len(after) <= 18):
         raise BadRequest("after is the last id of the page before")
     return int(limit), None if after is None else int(after)
-
-
-def _plain(value: object) -> str:
-    isoformat: Callable[[], str] | None = getattr(value, "isoformat", None)
-    return isoformat() if isoformat is not None else str(value)

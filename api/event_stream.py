@@ -5,14 +5,14 @@ has no id, and a resumed stream starts with a snapshot of it.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
+from api.encoding import to_json
 from storage import events, progress
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
@@ -115,5 +115,5 @@ def _event(event: Event) -> bytes:
     return f"id: {event.cursor}\n".encode() + _message(event.kind, facts)
 
 
-def _message(name: str, facts: Any, *, encode: Callable[..., str] = json.dumps) -> bytes:
-    return f"event: {name}\ndata: {encode(facts, default=str)}\n\n".encode()
+def _message(name: str, facts: Any) -> bytes:
+    return f"event: {name}\ndata: {to_json(facts)}\n\n".encode()

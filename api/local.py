@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from storage.data_folder import DataFolder
+
 
 class NotRunning(Exception):
     """No daemon listens in the data folder."""
@@ -32,7 +34,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 def ask_daemon(data_dir: Path, method: str, path: str, *, timeout_s: float = 10.0) -> tuple[int, Any]:
     """(status, JSON). Raises NotRunning."""
-    connection = UnixConnection(data_dir / "run" / "api.sock", timeout_s=timeout_s)
+    connection = UnixConnection(DataFolder(data_dir).api_socket, timeout_s=timeout_s)
     try:
         connection.request(method, path)
         response = connection.getresponse()
@@ -45,7 +47,7 @@ def ask_daemon(data_dir: Path, method: str, path: str, *, timeout_s: float = 10.
 
 def follow_events(data_dir: Path, *, last_id: str | None = None, timeout_s: float = 30.0) -> Iterator[dict[str, Any]]:
     """The event stream, each event as {"event", "id", "data"}; ends when the daemon does. Raises NotRunning."""
-    connection = UnixConnection(data_dir / "run" / "api.sock", timeout_s=timeout_s)
+    connection = UnixConnection(DataFolder(data_dir).api_socket, timeout_s=timeout_s)
     try:
         connection.request("GET", "/api/events", headers={"Last-Event-ID": last_id} if last_id else {})
         response = connection.getresponse()

@@ -144,6 +144,11 @@ class SeedUntil(Table):
     ratio: float | None = Field(default=None, ge=0, le=1_000_000)
     time: Seconds | None = None
 
+    @property
+    def time_s(self) -> int | None:
+        """Whole seconds, as clients count them."""
+        return None if self.time is None else int(self.time)
+
 
 class Indexer(Table):
     name: Name

@@ -1,9 +1,8 @@
 """Clients from their tables of the configuration; a protocol's library is imported when one of it is configured."""
 
-from collections.abc import Callable
-from typing import Any, assert_never
+from typing import assert_never
 
-from clients.builtin import BuiltinClient
+from clients.builtin import BuiltinClient, Spawn
 from clients.download_client import DownloadClient, PathMapping
 from clients.errors import BadAnswerReason
 from clients.http import RequestFacts
@@ -40,9 +39,7 @@ def make_torznab(indexer: Indexer, metrics: Catalogue) -> Torznab:
     )
 
 
-def make_download_client(
-    table: Builtin | QBittorrent, *, folder: DataFolder, spawn: Callable[..., Any]
-) -> DownloadClient:
+def make_download_client(table: Builtin | QBittorrent, *, folder: DataFolder, spawn: Spawn) -> DownloadClient:
     """The client of one [[download_clients]] table."""
     if isinstance(table, Builtin):
         state = folder.torrents / table.name

@@ -2,8 +2,9 @@
 
 data folder locked -> sockets bound -> PostgreSQL -> the tree of actors -> (a signal, or a part that cannot go on)
 
-Exit codes: 0 stopped as asked, 2 the configuration is wrong, 3 something is in use (port, data folder, node name),
-4 PostgreSQL could not be made or started, 70 actors crashed more often than the root tolerates.
+Exit codes: 0 stopped as asked, 2 the configuration is wrong, 3 something is in use (port, data folder, node name, or
+the database by a newer Understudy), 4 PostgreSQL could not be made or started, 70 actors crashed more often than the
+root tolerates.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from typing import Any
 
 import prometheus_client
 
-from actors.base import Fatal
+from actors.base import EXIT_IN_USE, Fatal
 from actors.health import HealthBoard
 from actors.health_monitor import zombies
 from actors.messages import Crash
@@ -41,7 +42,7 @@ from storage.errors import DataFolderLocked, PostgresFailed
 from supervisor import Supervisor, start_root, stop_root
 
 VERSION = "0.1.0"
-EXIT_CONFIG, EXIT_IN_USE, EXIT_POSTGRES, EXIT_CRASHED = 2, 3, 4, 70
+EXIT_CONFIG, EXIT_POSTGRES, EXIT_CRASHED = 2, 4, 70
 STOP_BUDGET_S = 8.0
 QUEUE_SILENCE_S = 60.0
 CRASH_DELAY_S = 0.05
@@ -166,9 +167,7 @@ class Daemon:
 
     @contextlib.contextmanager
     def _tree(self, folder: DataFolder, database: Database, listening: list[socket.socket]) -> Iterator[None]:
-        key = self._config.api.api_key.get_secret_value() or folder.secret(
-            "api.key", make=lambda: secrets.token_hex(16)
-        )
+        key = self._config.api.api_key.get_secret_value() or folder.secret("api.key")
         runtime = Runtime(
             config=self._config,
             folder=folder,

@@ -31,10 +31,11 @@ from actors.messages import Exited, WakeUp, Work, WorkCrashed
 from actors.queue import Lane, Queue
 from actors.selector import IndexerTerms, Selector
 from config.schema import Builtin, Config
+from config.schema import Indexer as IndexerTable
 from daemon.clients import make_download_client, make_torznab
 from daemon.spawner import Spawner
 from metrics import logs
-from metrics.catalogue import Catalogue
+from metrics.catalogue import BREAKER_STATES, Catalogue
 from metrics.control_channel import Answer
 from storage.acquisition import SELECT_LANE, client_lane, indexer_lane, root_lane
 from storage.data_folder import DataFolder
@@ -91,7 +92,7 @@ class Runtime:
 
     def _breaker_changed(self, transition: Transition) -> None:
         state, dependency = transition.state.value, transition.dependency
-        self.metrics.breaker_state.labels(dependency=dependency).set(("closed", "half_open", "open").index(state))
+        self.metrics.breaker_state.labels(dependency=dependency).set(BREAKER_STATES.index(state))
         self.metrics.breaker_transitions.labels(dependency=dependency, to=state).inc()
         log = logs.logger("breakers")
         is_news = state == "closed" or transition.opened_count == 1
@@ -153,20 +154,14 @@ def _work_lost(runtime: Runtime, report: Exited) -> None:
 
 def _queue(runtime: Runtime) -> dict[str, Any]:
     config = runtime.config
-    lanes = {SELECT_LANE: Lane(runtime.address("selector"))}
-    for indexer in config.indexers:
-        lane = indexer_lane(indexer.name)
-        lanes[lane] = Lane(runtime.address(lane), runtime.breaker(lane))
-    for client in config.download_clients:
-        lane = client_lane(client.name)
-        lanes[lane] = Lane(runtime.address(lane), runtime.breaker(lane))
-    for root in config.roots:
-        lane = root_lane(str(root.path))
-        lanes[lane] = Lane(runtime.address(lane), runtime.breaker(lane))
+    names = [indexer_lane(indexer.name) for indexer in config.indexers]
+    names += [client_lane(client.name) for client in config.download_clients]
+    names += [root_lane(str(root.path)) for root in config.roots]
+    lanes = {name: Lane(runtime.address(name), runtime.breaker(name)) for name in names}
     return {
         "database": runtime.database,
         "breaker": runtime.breaker("database"),
-        "lanes": lanes,
+        "lanes": {SELECT_LANE: Lane(runtime.address("selector")), **lanes},
         "node": runtime.node,
         "metrics": runtime.metrics,
         "policy": _policy(config),
@@ -188,11 +183,12 @@ def _worker(runtime: Runtime) -> dict[str, Any]:
 
 
 def _selector(runtime: Runtime) -> dict[str, Any]:
-    terms = {
-        indexer.name: IndexerTerms(priority=indexer.priority, minimum_seeders=indexer.minimum_seeders)
-        for indexer in runtime.config.indexers
-    }
+    terms = {indexer.name: _terms(indexer) for indexer in runtime.config.indexers}
     return _worker(runtime) | {"profiles": runtime.config.all_profiles, "terms": terms}
+
+
+def _terms(indexer: IndexerTable) -> IndexerTerms:
+    return IndexerTerms(priority=indexer.priority, minimum_seeders=indexer.minimum_seeders)
 
 
 def _indexers(runtime: Runtime) -> list[Child]:
@@ -204,7 +200,7 @@ def _indexers(runtime: Runtime) -> list[Child]:
             breaker=runtime.breaker(client_lane(client.name)),
             accepts_private=not isinstance(client, Builtin) or client.allow_private,
             seed_ratio=client.seed_until.ratio,
-            seed_time_s=None if client.seed_until.time is None else int(client.seed_until.time),
+            seed_time_s=client.seed_until.time_s,
         )
         for client in config.download_clients
     ]
@@ -217,12 +213,12 @@ def _indexers(runtime: Runtime) -> list[Child]:
             | {
                 "torznab": make_torznab(indexer, runtime.metrics),
                 "breaker": runtime.breaker(indexer_lane(indexer.name)),
-                "terms": IndexerTerms(priority=indexer.priority, minimum_seeders=indexer.minimum_seeders),
+                "terms": _terms(indexer),
                 "profiles": config.all_profiles,
                 "clients": clients,
                 "rss_interval_s": indexer.rss_interval,
                 "seed_ratio": indexer.seed_until.ratio,
-                "seed_time_s": None if indexer.seed_until.time is None else int(indexer.seed_until.time),
+                "seed_time_s": indexer.seed_until.time_s,
             },
         )
         for indexer in config.indexers

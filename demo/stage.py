@@ -4,13 +4,13 @@ A film, an indexer that offers it among others, a peer that seeds it, and a conf
 """
 
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from demo.feed import Feed, FeedOffer
 from demo.film import make_film
 from demo.seeder import Seeder
+from storage.embedded import free_port
 
 TITLE, YEAR = "The Understudy", 2026
 RELEASE = "The.Understudy.2026.1080p.BluRay.x264-STAGE"
@@ -101,14 +101,6 @@ def offers(seeder: Seeder, film: Path) -> list[FeedOffer]:
         FeedOffer(title=title, guid=guid, size_bytes=film.stat().st_size, magnet=_magnet(), seeders=200)
         for title, guid in wrong.items()
     ] + [right]
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _magnet() -> str:

@@ -8,7 +8,7 @@ JOB_KINDS = ("search", "rss", "select", "fetch", "add", "remove", "import")
 JOB_STATES = ("ready", "running", "done", "dead")
 JOB_OUTCOMES = ("done", "retried", "dead", "put_off", "returned", "fenced")
 BREAKER_STATES = ("closed", "half_open", "open")
-TRANSFER_METHODS = ("hardlink", "reflink", "copy", "move")
+TRANSFER_METHODS = ("hardlink", "reflink", "copy")
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600)
 
 
@@ -41,7 +41,7 @@ class Catalogue:
         self.requests = Counter(
             "understudy_indexer_requests_total", "Requests by outcome.", ["indexer", "outcome"], registry=registry
         )
-        self.refused_feeds = Counter(
+        self.refused_answers = Counter(
             "understudy_indexer_answers_refused_total",
             "Answers that could not be used.",
             ["indexer", "reason"],
@@ -79,7 +79,7 @@ class Catalogue:
             for outcome in outcomes:
                 self.requests.labels(indexer=name, outcome=outcome)
             for reason in refusals:
-                self.refused_feeds.labels(indexer=name, reason=reason)
+                self.refused_answers.labels(indexer=name, reason=reason)
 
     def watch_reasons(self, reasons: Iterable[str]) -> None:
         for reason in reasons:

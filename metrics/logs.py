@@ -5,8 +5,7 @@ import sys
 from typing import Any, Literal, TextIO
 
 import structlog
-
-Logger = structlog.stdlib.BoundLogger
+from structlog.typing import FilteringBoundLogger
 
 
 def configure(*, level: str, style: Literal["console", "json"], stream: TextIO | None = None) -> None:
@@ -33,9 +32,10 @@ def configure(*, level: str, style: Literal["console", "json"], stream: TextIO |
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # an outage is reported by its breaker, once
 
 
-def logger(actor: str) -> Any:
+def logger(actor: str) -> FilteringBoundLogger:
     """A logger whose lines carry `actor`."""
-    return structlog.get_logger(actor=actor)
+    bound: FilteringBoundLogger = structlog.get_logger(actor=actor)
+    return bound
 
 
 def bind_correlation(correlation_id: str) -> None:

@@ -62,7 +62,6 @@ class Offer:
     imdb_id: str | None = None
     indexer_priority: int = 25
     minimum_seeders: int = 1
-    is_private_hint: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,6 @@ CONTAINERS: dict[str, str] = {
     ".mpeg": "mpeg-ps",
 }
 VIDEO_EXTENSIONS = frozenset(CONTAINERS)
-SUBTITLE_EXTENSIONS = frozenset({".srt", ".ass", ".ssa", ".sub", ".idx", ".sup", ".vtt", ".smi"})
 DANGEROUS_EXTENSIONS = frozenset(
     [
         ".apk",

@@ -7,7 +7,8 @@ The retries of an acquisition travel with it: a download that fails spends one a
 and comes back as the next `select`, which takes the next best release; when all are spent it is a dead letter there.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from movies.movie import DownloadId, DownloadState, MovieId, MovieState, ReleaseId
 from storage import downloads, events, jobs, movies, progress
@@ -15,6 +16,17 @@ from storage.database import Connection
 from storage.jobs import RetryPolicy
 
 SELECT_LANE = "select"
+ANSWERS_WAIT_S = 60.0
+"""How long a movie waits for an indexer that does not answer, before it is chosen among what others offered."""
+RUNNING = (
+    DownloadState.GRABBING,
+    DownloadState.QUEUED,
+    DownloadState.METADATA,
+    DownloadState.DOWNLOADING,
+    DownloadState.STALLED,
+    DownloadState.PAUSED,
+)
+"""A download in these states is still the client's: neither complete nor given up."""
 
 
 def indexer_lane(name: str) -> str:
@@ -41,7 +53,7 @@ def search(connection: Connection, movie_id: MovieId, *, indexers: list[str], co
             movie_id=movie_id,
             correlation_id=correlation_id,
         )
-    select(connection, movie_id, correlation_id=correlation_id, delay_s=60.0)
+    select(connection, movie_id, correlation_id=correlation_id, delay_s=ANSWERS_WAIT_S)
     movies.set_state(connection, movie_id, MovieState.SEARCHING)
     events.emit(connection, "movie.searching", movie_id=movie_id, correlation_id=correlation_id)
 
@@ -162,12 +174,11 @@ def completed(
     correlation_id: str,
 ) -> bool:
     """The client has all of it: import it. False when that was known already."""
-    running = tuple(state for state in DownloadState if state in RUNNING)
     if not downloads.move(
         connection,
         download_id,
         DownloadState.COMPLETED,
-        expected=running,
+        expected=RUNNING,
         content_path=content_path,
         size_bytes=size_bytes,
     ):
@@ -192,18 +203,6 @@ def completed(
         payload={"download_id": download_id, "size_bytes": size_bytes},
     )
     return True
-
-
-RUNNING = frozenset(
-    {
-        DownloadState.GRABBING,
-        DownloadState.QUEUED,
-        DownloadState.METADATA,
-        DownloadState.DOWNLOADING,
-        DownloadState.STALLED,
-        DownloadState.PAUSED,
-    }
-)
 
 
 def failed(
@@ -272,6 +271,21 @@ def imported(
         movie_id=movie_id,
         correlation_id=correlation_id,
         payload={"path": path, "download_id": download_id, "method": method},
+    )
+
+
+def remove(connection: Connection, download: Mapping[str, Any], *, with_data: bool) -> None:
+    """Have the client forget a download, before it adds anything: that may be the same torrent once more."""
+    jobs.enqueue(
+        connection,
+        "remove",
+        lane=client_lane(download["client"]),
+        node=download["node"],
+        payload={"download_id": download["id"], "with_data": with_data},
+        unique_key=f"remove:{download['id']}",
+        movie_id=MovieId(download["movie_id"]),
+        correlation_id=download["correlation_id"],
+        priority=2,
     )
 
 

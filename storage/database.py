@@ -38,7 +38,7 @@ OUTAGES = (
 
 
 class Deadline:
-    """Shuts the sockets of calls that overran down. One thread serves a process."""
+    """Shuts down the sockets of calls that overran. One thread serves a process."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -88,7 +88,7 @@ class Deadline:
 class Database:
     """A pool on `dsn`. Until `prepare()` has succeeded in some process, `transaction()` raises DatabaseUnavailable.
 
-    `on_call(seconds, error)` is told of every transaction, with None for a success; it feeds metrics and the breaker.
+    `on_call(seconds, outage)` is told of every transaction, with None where no outage ended it; it feeds the metrics.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Database:
         application: str,
         max_connections: int = 8,
         call_limit_s: float = 5.0,
-        on_call: Callable[[float, Exception | None], None] = lambda seconds, error: None,
+        on_call: Callable[[float, Exception | None], None] = lambda seconds, outage: None,
     ) -> None:
         self.dsn = dsn
         self._application = application

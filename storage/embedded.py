@@ -16,12 +16,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from storage import postgres_exec
+from storage.child_process import ChildProcess
 from storage.data_folder import DataFolder
 from storage.errors import PostgresFailed
 
@@ -45,17 +45,7 @@ SETTINGS = {
 }
 
 
-class Child(Protocol):
-    """A started process, as `subprocess.Popen` has it."""
-
-    pid: int
-
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-    def send_signal(self, sig: int) -> None: ...
-
-
-Spawn = Callable[..., Child]
+Spawn = Callable[..., ChildProcess]
 """`spawn(argv, *, pass_fds=(), stdout=None, env=None)`, from a thread that lives as long as the daemon."""
 
 
@@ -86,7 +76,7 @@ class EmbeddedPostgres:
         self._spawn = spawn
         self._is_durable = is_durable
         self._log = log
-        self._process: Child | None = None
+        self._process: ChildProcess | None = None
         self._log_file = folder.path / "postgres.log"
         self._password = folder.secret("postgres.password")
         self.port = free_port()
@@ -154,7 +144,7 @@ class EmbeddedPostgres:
             raise PostgresFailed(f"initdb failed with status {status}: {self._last_lines()}")
         fresh.rename(self.folder.postgres)
 
-    def _run(self, privileges: Sequence[str], command: Sequence[str]) -> Child:
+    def _run(self, privileges: Sequence[str], command: Sequence[str]) -> ChildProcess:
         program, *arguments = command
         wrapper = [sys.executable, "-I", "-S", postgres_exec.__file__, "--parent", str(os.getpid()), *privileges]
         fds = (self.folder.lock_fd,) if self.folder.lock_fd is not None else ()

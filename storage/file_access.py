@@ -15,9 +15,10 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from storage import file_errors
+from storage.child_process import ChildProcess
 from storage.file_errors import FileError
 from storage.files import Identity, Scan, ScannedFile, Skipped, Staged, Transfer, ignore_progress
 from storage.folders import StrPath
@@ -35,18 +36,7 @@ class HelperGone(FileError):
     """The helper ended before it answered."""
 
 
-class Process(Protocol):
-    """What a helper's parent needs of `subprocess.Popen`; `wait` raises its TimeoutExpired."""
-
-    pid: int
-
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-    def terminate(self) -> None: ...
-    def kill(self) -> None: ...
-
-
-Spawn = Callable[[Sequence[str], Sequence[int]], Process]
+Spawn = Callable[[Sequence[str], Sequence[int]], ChildProcess]
 """Starts argv, these descriptors inherited, from a thread that lives on: the helper dies with the one that forks it."""
 
 
@@ -61,7 +51,7 @@ class FileHelper:
         self._name = name
         self._turn = threading.Lock()
         self._connection: _Connection | None = None
-        self._abandoned: list[Process] = []
+        self._abandoned: list[ChildProcess] = []
         self._last_id = 0
 
     @property

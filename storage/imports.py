@@ -90,12 +90,6 @@ def file_of(connection: Connection, movie_id: MovieId) -> dict[str, Any] | None:
     return connection.execute("select * from movie_files where movie_id = %s", (movie_id,)).fetchone()
 
 
-def owner_of(connection: Connection, path: str) -> MovieId | None:
-    """The movie whose file lies at `path`."""
-    row = connection.execute("select movie_id from movie_files where path = %s", (path,)).fetchone()
-    return MovieId(row["movie_id"]) if row else None
-
-
 def has_files_below(connection: Connection, folder: str) -> bool:
     """Whether a movie's file lies, or lay last, below `folder` (with its final slash)."""
     row = connection.execute("select from movie_files where starts_with(path, %s) limit 1", (folder,)).fetchone()

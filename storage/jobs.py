@@ -1,7 +1,7 @@
 """The durable queue: every step of every acquisition is a row here.
 
 A claim carries a fencing token (`owner`). Whoever did the work ends the job in the transaction that writes its results:
-`finish`, `fail` or `snooze` first lock the row by id and token, and raise Fenced when it is no longer theirs. Attempts
+`finish`, `fail` or `put_off` first lock the row by id and token, and raise Fenced when it is no longer theirs. Attempts
 count work that was started and went wrong; a worker that vanished counts in `lost`; a condition that is not the item's
 fault (a dependency down, a full disk) counts in neither.
 """
@@ -129,7 +129,7 @@ def finish(connection: Connection, claim: Claim) -> None:
     _end(connection, claim, "state = 'done', ended_at = now(), reason = null", {})
 
 
-def snooze(connection: Connection, claim: Claim, *, delay_s: float, waiting_for: str, error: str = "") -> None:
+def put_off(connection: Connection, claim: Claim, *, delay_s: float, waiting_for: str, error: str = "") -> None:
     """Put the job back without spending an attempt, because of a condition named in `waiting_for`. Raises Fenced."""
     _end(
         connection,

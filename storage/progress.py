@@ -1,6 +1,6 @@
 """How far every running operation is: one row each, the newest values only; the stream reads what changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,13 +48,6 @@ def write(connection: Connection, all_progress: Iterable[Progress]) -> None:
 
 def end(connection: Connection, operation: str) -> None:
     connection.execute("delete from progress where operation = %s", (operation,))
-
-
-def keep_only(connection: Connection, prefix: str, operations: Sequence[str]) -> None:
-    """Drop the rows of operations that begin with `prefix` and are not running any more."""
-    connection.execute(
-        "delete from progress where starts_with(operation, %s) and operation <> all(%s)", (prefix, list(operations))
-    )
 
 
 def changed_since(connection: Connection, since: datetime | None) -> list[dict[str, Any]]:

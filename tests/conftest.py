@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from storage.database import Database
@@ -15,6 +16,11 @@ from storage.embedded import EmbeddedPostgres
 from tests.postgres import add_template, fresh_database, postgres_server, server_folder
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
+
+# Properties: the same sample each time, or with bin/test --all many new examples. A busy machine is no failure.
+hypothesis.settings.register_profile("sample", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("all", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile("all" if os.environ.get("UNDERSTUDY_TESTS") == "all" else "sample")
 
 
 @pytest.fixture(scope="session")

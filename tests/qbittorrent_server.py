@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from storage.embedded import free_port
 
 USERNAME, PASSWORD = "understudy", "break a leg"
 SALT = b"sixteen bytes of"
@@ -74,11 +75,6 @@ def qbittorrent_server(folder: Path, *, web_port: int = 0) -> Iterator[QBittorre
     finally:
         process.kill()
         process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _write_config(folder: Path, server: QBittorrentServer) -> None:

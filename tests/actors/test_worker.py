@@ -34,10 +34,10 @@ class Doer(Worker):
     def work(self, claim: Claim) -> None:
         self._doing(self, claim)
 
-    def other(self, message: Any) -> None:
-        self.heard.append(message)
+    def tick(self) -> None:
+        self.heard.append(Tick())
 
-    def was_put_off(self, connection: Connection, claim: Claim) -> None:
+    def came_to_nothing(self, connection: Connection, claim: Claim) -> None:
         self.put_off.append(claim)
 
 

@@ -14,7 +14,8 @@ import pytest
 from clients.download_client import ClientState, PathMapping, SeedGoal, local_path
 from clients.errors import AuthenticationFailed, BadAnswer, ClientError, Gone, Refused, Unavailable
 from clients.qbittorrent import QBittorrent, download_of, infohash_of, share_limits_of, state_of
-from tests.qbittorrent_server import PASSWORD, USERNAME, QBittorrentServer, free_port, qbittorrent_server
+from storage.embedded import free_port
+from tests.qbittorrent_server import PASSWORD, USERNAME, QBittorrentServer, qbittorrent_server
 from tests.swarm import FOREVER, add, make_film, once, swarm
 from tests.until import until
 

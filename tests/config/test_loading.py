@@ -105,7 +105,6 @@ WITH_VALUES = st.lists(
 ).map(with_values)
 
 
-@settings(max_examples=300, deadline=None)
 @given(SPLICED | WITH_VALUES)
 def test_whatever_the_file_says_it_is_loaded_or_its_mistakes_are_told(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

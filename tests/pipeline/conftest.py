@@ -10,8 +10,7 @@ import pytest
 from demo.feed import Feed, FeedOffer
 from demo.film import make_film
 from demo.seeder import Seed, Seeder
-from demo.stage import free_port
-from storage.embedded import EmbeddedPostgres
+from storage.embedded import EmbeddedPostgres, free_port
 from tests.pipeline.daemon import BUILTIN, INDEXER, QBITTORRENT
 from tests.postgres import add_template, postgres_server
 from tests.qbittorrent_server import PASSWORD, USERNAME, qbittorrent_server

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from api.local import NotRunning, UnixConnection, ask_daemon, follow_events
-from demo.stage import free_port
+from storage.embedded import free_port
 from tests.until import until
 
 REPOSITORY = Path(__file__).parents[2]

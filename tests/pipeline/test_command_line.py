@@ -42,6 +42,8 @@ def test_a_running_daemon_is_shown(tmp_path: Path, dsn: str, world: World, built
         assert "queue active" in status
         assert "running    indexer:open-movies" in status
         assert "peers outside this machine cannot be reached" in status
+        run.rows("update downloads set title = title || '[rartv][/b]:+1:' returning id")
+        assert "GOOD[rartv][/b]:+1:" in understudy("downloads", config=run.config), "names are not markup"
 
 
 def test_dead_letters_are_listed_shown_and_retried(tmp_path: Path, dsn: str, world: World) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import free_port
+from storage.embedded import free_port
 from tests.pipeline.clones import clone, environment, open_clone
 from tests.pipeline.daemon import REPOSITORY, DaemonRun
 from tests.until import until

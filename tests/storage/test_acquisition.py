@@ -177,7 +177,6 @@ def test_a_movie_goes_all_the_way_from_wanted_to_imported(database: Database, mo
         assert job_list.counts(connection) == {"ready": 0, "running": 0, "done": 5, "dead": 0}
         download, journal = downloads.one(connection, download_id), imports.one(connection, download_id)
         film = imports.file_of(connection, movie_id)
-        assert imports.owner_of(connection, FILM) == movie_id
     assert download is not None
     assert journal is not None
     assert film is not None
@@ -323,7 +322,7 @@ def test_the_choice_does_not_wait_for_an_indexer_that_is_down(database: Database
     search(database, movie_id, "one", "two")
     (down,) = claim(database, "indexer:two")
     with database.transaction() as connection:
-        jobs.snooze(connection, down, delay_s=0, waiting_for="indexer:two")
+        jobs.put_off(connection, down, delay_s=0, waiting_for="indexer:two")
     with finishing(database, "indexer:one", kind="search") as (connection, _):
         acquisition.search_ended(connection, movie_id)
     assert waiting(database, "select") == 0

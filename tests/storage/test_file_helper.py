@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from storage.file_access import PROGRAM, FileHelper, HelperGone, HelperHung, Process
+from storage.child_process import ChildProcess
+from storage.file_access import PROGRAM, FileHelper, HelperGone, HelperHung
 from storage.file_errors import NotRegular, OutsideRoot, SourceChanged, SourceGone
 from storage.files import Identity, Staged
 
 LARGE_BYTES = 2**30
 
 
-def spawn(argv: Sequence[str], pass_fds: Sequence[int]) -> Process:
+def spawn(argv: Sequence[str], pass_fds: Sequence[int]) -> ChildProcess:
     return subprocess.Popen(argv, pass_fds=pass_fds)
 
 
@@ -203,6 +204,7 @@ class Unkillable:
     def wait(self, timeout: float | None = None) -> int:
         return self.process.wait(timeout)
 
+    def send_signal(self, sig: int) -> None: ...
     def terminate(self) -> None: ...
     def kill(self) -> None: ...
 
@@ -210,7 +212,7 @@ class Unkillable:
 def test_a_helper_the_kernel_holds_is_left_and_counted(root: Path) -> None:
     started: list[Unkillable] = []
 
-    def spawn_unkillable(argv: Sequence[str], pass_fds: Sequence[int]) -> Process:
+    def spawn_unkillable(argv: Sequence[str], pass_fds: Sequence[int]) -> ChildProcess:
         started.append(Unkillable(subprocess.Popen(argv, pass_fds=pass_fds)))
         return started[-1]
 
@@ -270,7 +272,7 @@ def test_calls_of_many_threads_wait_for_one_another(helper: FileHelper, root: Pa
 def test_a_spawner_that_fails_leaves_the_next_call_free_to_try(root: Path) -> None:
     failures = [OSError("no more processes")]
 
-    def spawn_at_second(argv: Sequence[str], pass_fds: Sequence[int]) -> Process:
+    def spawn_at_second(argv: Sequence[str], pass_fds: Sequence[int]) -> ChildProcess:
         if failures:
             raise failures.pop()
         return spawn(argv, pass_fds)
@@ -307,7 +309,7 @@ def test_it_dies_with_its_parent_even_if_the_socket_stays_open(tmp_path: Path) -
 
 
 def test_it_needs_no_environment_and_no_particular_folder(root: Path) -> None:
-    def spawn_bare(argv: Sequence[str], pass_fds: Sequence[int]) -> Process:
+    def spawn_bare(argv: Sequence[str], pass_fds: Sequence[int]) -> ChildProcess:
         return subprocess.Popen(argv, pass_fds=pass_fds, env={}, cwd="/")
 
     helper = FileHelper(spawn=spawn_bare, name="test")

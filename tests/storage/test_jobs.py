@@ -68,8 +68,8 @@ def fail(connection: Connection, claim: Claim, *, is_permanent: bool = False) ->
     )
 
 
-def snooze(connection: Connection, claim: Claim) -> None:
-    jobs.snooze(connection, claim, delay_s=60, waiting_for="indexer:one", error="down")
+def put_off(connection: Connection, claim: Claim) -> None:
+    jobs.put_off(connection, claim, delay_s=60, waiting_for="indexer:one", error="down")
 
 
 def someone_waits_for_a_lock(database: Database) -> bool:
@@ -168,7 +168,7 @@ def test_a_unique_key_is_taken_while_its_job_waits_or_runs(database: Database) -
         assert again(connection) is not None
 
 
-@pytest.mark.parametrize("late", [jobs.finish, fail, snooze])
+@pytest.mark.parametrize("late", [jobs.finish, fail, put_off])
 def test_a_worker_that_lost_its_job_changes_nothing_any_more(
     database: Database, late: Callable[[Connection, Claim], object]
 ) -> None:
@@ -235,13 +235,13 @@ def test_a_delay_doubles_up_to_its_cap_and_is_spread_over_its_upper_half(
     assert POLICY.delay_s(attempt, jitter=jitter) == delay_s
 
 
-def test_a_snooze_spends_no_attempt_and_names_what_it_waits_for(database: Database) -> None:
+def test_a_job_put_off_spends_no_attempt_and_names_what_it_waits_for(database: Database) -> None:
     job_id = add(database)
     for _ in range(6):
         claim = take_one(database)
         assert claim.attempt == 1
         with database.transaction() as connection:
-            snooze(connection, claim)
+            put_off(connection, claim)
         assert row(database, job_id)["waiting_for"] == "indexer:one"
         assert take(database) == []
         change(database, "update jobs set run_at = now()")

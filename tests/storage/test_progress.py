@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from movies.movie import MovieId
 from storage import progress
 from storage.database import Database
@@ -59,16 +57,6 @@ def test_a_reader_gets_what_changed_since_it_looked(database: Database) -> None:
 def test_nothing_to_write_is_no_error(database: Database) -> None:
     write(database)
     assert written(database) == []
-
-
-@pytest.mark.parametrize(
-    ("prefix", "left"), [("download:", [HALF, OTHER]), ("import:", [HALF, replace(HALF, operation="download:12")])]
-)
-def test_what_runs_no_more_is_dropped_within_its_kind(database: Database, prefix: str, left: list[Progress]) -> None:
-    write(database, HALF, replace(HALF, operation="download:12"), OTHER)
-    with database.transaction() as connection:
-        progress.keep_only(connection, prefix, ["download:1"])
-    assert {row.operation for row in written(database)} == {row.operation for row in left}
 
 
 def test_an_operation_that_ended_has_no_row(database: Database) -> None:
