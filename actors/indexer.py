@@ -48,8 +48,8 @@ class ClientTerms:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grab:
-    """A torrent that was fetched, ready to be written down."""
+class FetchedTorrent:
+    """What a `fetch` brought: a torrent file, or a magnet link."""
 
     infohash: str
     torrent: bytes | None
@@ -191,8 +191,8 @@ class Indexer(Worker):
         if row is None:
             raise Failed(f"there is no release {release_id}", reason="gone", is_permanent=True)
         try:
-            grab = self._grab(row["link"], row["magnet"])
-            client = self._choose_client(grab)
+            fetched = self._fetch_torrent(row["link"], row["magnet"])
+            client = self._choose_client(fetched)
         except (Refused, Gone, BadAnswer) as error:
             self._give_release_up(claim, row, error)
             return
@@ -206,20 +206,20 @@ class Indexer(Worker):
                 release_id=release_id,
                 node=self.node,
                 client=client.name,
-                infohash=grab.infohash,
+                infohash=fetched.infohash,
                 title=row["title"],
                 quality=parsed.quality,
                 revision=parsed.revision,
-                torrent=grab.torrent,
-                magnet=grab.magnet,
+                torrent=fetched.torrent,
+                magnet=fetched.magnet,
                 attempt=claim.payload["attempt"],
-                size_bytes=grab.size_bytes,
+                size_bytes=fetched.size_bytes,
                 seed_ratio=strictest(self._seed_ratio, client.seed_ratio),
                 seed_time_s=strictest(self._seed_time_s, client.seed_time_s),
                 correlation_id=claim.correlation_id,
             )
             if download_id is None:
-                movies.rest(connection, movie_id, reason="this torrent is downloaded already")
+                self._already_there(connection, claim, row, client.name, fetched.infohash)
                 return
             acquisition.grabbed(
                 connection,
@@ -231,19 +231,21 @@ class Indexer(Worker):
             )
         self.log.info("a release was grabbed", movie_id=movie_id, release=row["title"], client=client.name)
 
-    def _grab(self, link: str | None, magnet: str | None) -> Grab:
+    def _fetch_torrent(self, link: str | None, magnet: str | None) -> FetchedTorrent:
         if link is None and magnet is None:
             raise Gone("the release offers neither a torrent nor a magnet link")
         torrent = None
         if link is not None:
             with calling(self._breaker):
-                fetched = self._torznab.fetch_torrent(link, magnet=magnet)
-            torrent, magnet = fetched.torrent, fetched.magnet
+                found = self._torznab.fetch_torrent(link, magnet=magnet)
+            torrent, magnet = found.torrent, found.magnet
         if torrent is None:
             parsed = parse_magnet(magnet or "")
-            return Grab(infohash=parsed.infohash, torrent=None, magnet=parsed.uri, size_bytes=None, is_private=False)
+            return FetchedTorrent(
+                infohash=parsed.infohash, torrent=None, magnet=parsed.uri, size_bytes=None, is_private=False
+            )
         metainfo = parse_torrent(torrent)
-        return Grab(
+        return FetchedTorrent(
             infohash=metainfo.infohash,
             torrent=torrent,
             magnet=None,
@@ -251,9 +253,9 @@ class Indexer(Worker):
             is_private=metainfo.is_private,
         )
 
-    def _choose_client(self, grab: Grab) -> ClientTerms:
+    def _choose_client(self, fetched: FetchedTorrent) -> ClientTerms:
         """The first client by priority that may take it and is there; round robin comes with usenet."""
-        able = [client for client in self._clients if client.accepts_private or not grab.is_private]
+        able = [client for client in self._clients if client.accepts_private or not fetched.is_private]
         if not able and self._clients:
             raise Refused("the torrent is private, and no download client is allowed to take those")
         reachable = [client for client in able if client.breaker.would_permit()]
@@ -261,28 +263,43 @@ class Indexer(Worker):
             raise PutOff("no download client can be reached", waiting_for="a download client", delay_s=CLIENT_WAIT_S)
         return min(reachable, key=lambda client: client.priority)
 
-    def _give_release_up(self, claim: Claim, row: Mapping[str, Any], error: ClientError) -> None:
+    def _already_there(
+        self, connection: Connection, claim: Claim, row: Mapping[str, Any], client: str, infohash: str
+    ) -> None:
+        """The client has this torrent of ours: for this movie (all is well), or for another (so not for this one)."""
         movie_id = MovieId(claim.payload["movie_id"])
+        owner = downloads.owner_of(connection, node=self.node, client=client, infohash=infohash)
+        if owner == movie_id:
+            movies.settle(connection, movie_id, reason="this torrent is downloaded already")
+        else:
+            self._block(connection, claim, row, reason=f"its torrent is downloaded for movie {owner}")
+
+    def _give_release_up(self, claim: Claim, row: Mapping[str, Any], error: ClientError) -> None:
         with self.finishing(claim) as connection:
-            acquisition.block(
-                connection,
-                movie_id,
-                release_id=ReleaseId(row["id"]),
-                infohash=row["infohash"],
-                title=row["title"],
-                reason=str(error),
-            )
-            acquisition.failed(
-                connection,
-                movie_id,
-                attempt=claim.payload["attempt"],
-                reason="release refused",
-                error=str(error),
-                policy=self.policy,
-                jitter=self.chance(),
-                correlation_id=claim.correlation_id,
-            )
-        self.log.warning("a release was given up", movie_id=movie_id, release=row["title"], reason=str(error))
+            self._block(connection, claim, row, reason=str(error))
+        self.log.warning("a release was given up", release=row["title"], reason=str(error))
+
+    def _block(self, connection: Connection, claim: Claim, row: Mapping[str, Any], *, reason: str) -> None:
+        """Never take this release for the movie again, and spend an attempt on the next."""
+        movie_id = MovieId(claim.payload["movie_id"])
+        acquisition.block(
+            connection,
+            movie_id,
+            release_id=ReleaseId(row["id"]),
+            infohash=row["infohash"],
+            title=row["title"],
+            reason=reason,
+        )
+        acquisition.failed(
+            connection,
+            movie_id,
+            attempt=claim.payload["attempt"],
+            reason="release refused",
+            error=reason,
+            policy=self.policy,
+            jitter=self.chance(),
+            correlation_id=claim.correlation_id,
+        )
 
     def _judge(self, items: Iterable[Item], target: Target) -> list[tuple[Item, Verdict]]:
         return [(item, decide(self._offer(item), parse_release(item.title), target)) for item in items]

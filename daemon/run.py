@@ -15,22 +15,19 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import prometheus_client
 
 from actors.base import EXIT_IN_USE, Fatal
 from actors.health import HealthBoard
-from actors.health_monitor import zombies
-from actors.messages import Crash
-from actors.queue import Queue
 from config.loading import ConfigError, load
 from config.schema import Config
 from daemon.postgres_keeper import PostgresKeeper
+from daemon.runtime import VERSION, Runtime
 from daemon.spawner import Spawner
-from daemon.tree import Runtime, root_arguments
+from daemon.tree import root_arguments
 from metrics import logs
 from metrics.catalogue import Catalogue
 from movies.decision import Reason
@@ -41,13 +38,8 @@ from storage.embedded import EmbeddedPostgres
 from storage.errors import DataFolderLocked, PostgresFailed
 from supervisor import Supervisor, start_root, stop_root
 
-VERSION = "0.1.0"
 EXIT_CONFIG, EXIT_POSTGRES, EXIT_CRASHED = 2, 4, 70
 STOP_BUDGET_S = 8.0
-QUEUE_SILENCE_S = 60.0
-CRASH_DELAY_S = 0.05
-MAX_ZOMBIES = 10
-"""More hung threads than this, and only a restart of the process helps."""
 
 
 class Stop:
@@ -179,12 +171,10 @@ class Daemon:
                 "listening": listening,
                 "settings": {"dsn": database.dsn, "api_key": key, "call_limit_s": self._config.storage.call_limit},
             },
-            answers={},
             on_ready=self._bring_wanted_in,
             is_database_starting=lambda: self._keeper is not None and self._keeper.is_starting,
             root=lambda: self._root,
         )
-        runtime.answers.update(self._answers(runtime))
         self._metrics.build.labels(version=VERSION).set(1)
         self._metrics.started.set(time.time())
         self._metrics.watch_reasons(reason.value for reason in Reason)
@@ -218,40 +208,6 @@ class Daemon:
         indexers = [indexer.name for indexer in self._config.indexers]
         for movie_id in movies.unsearched(connection) if indexers else ():
             acquisition.search(connection, movie_id, indexers=indexers, correlation_id=secrets.token_hex(6))
-
-    def _answers(self, runtime: Runtime) -> dict[str, Callable[[Any], Any]]:
-        """What the HTTP process may ask; each answer is quick and thread-safe."""
-
-        def heartbeat(_: Any) -> dict[str, Any]:
-            queue = runtime.address("queue").actor
-            since = queue.inbox.since if queue is not None else None
-            is_alive = self._root is not None and not self._root.gone.is_set() and queue is not None
-            is_stuck = since is not None and time.monotonic() - since > QUEUE_SILENCE_S
-            is_stuck = is_stuck or (self._root is not None and zombies(self._root.describe()) > MAX_ZOMBIES)
-            return {"status": "ok" if is_alive and not is_stuck else "stuck", "pid": os.getpid(), "version": VERSION}
-
-        def is_queue_active(_: Any) -> bool:
-            queue = runtime.address("queue").actor
-            return isinstance(queue, Queue) and queue.is_active and not queue.gone.is_set()
-
-        def crash(question: Any) -> str:
-            name = str(question.get("actor"))
-            if not self._config.daemon.debug:
-                raise LookupError("daemon.debug is off")
-            if name not in runtime.addresses:
-                raise LookupError(f"there is no actor {name}; there are {', '.join(sorted(runtime.addresses))}")
-            runtime.address(name).tell_after(CRASH_DELAY_S, Crash())  # so that this answer still gets through
-            return name
-
-        return {
-            "heartbeat": heartbeat,
-            "queue": is_queue_active,
-            "metrics": lambda _: prometheus_client.generate_latest(self._metrics.registry).decode(),
-            "tree": lambda _: self._root.describe() if self._root is not None else [],
-            "breakers": lambda _: [breaker.describe() for breaker in runtime.breakers.values()],
-            "health": lambda _: [vars(item) for item in self._health.items()],
-            "crash": crash,
-        }
 
 
 def listen_in(path: Path) -> socket.socket:

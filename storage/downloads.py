@@ -120,6 +120,16 @@ def move(
     )
 
 
+def owner_of(connection: Connection, *, node: str, client: str, infohash: str) -> MovieId | None:
+    """The movie that this torrent is, or was last, downloaded for."""
+    row = connection.execute(
+        """select movie_id from downloads where node = %s and client = %s and infohash = %s
+               and state not in ('failed', 'removed')""",
+        (node, client, infohash),
+    ).fetchone()
+    return MovieId(row["movie_id"]) if row else None
+
+
 def is_wanted_again(connection: Connection, download_id: DownloadId) -> bool:
     """Whether a later grab uses the same torrent in the same client, so that it must not be taken out there."""
     row = connection.execute(

@@ -92,6 +92,21 @@ def fail(connection: Connection, movie_id: MovieId, *, reason: str) -> None:
     )
 
 
+def settle(connection: Connection, movie_id: MovieId, *, reason: str) -> None:
+    """Put the movie into the state that its downloads and its file show."""
+    connection.execute(
+        """update movies set reason = %(reason)s, changed_at = now(), state = case
+               when exists (select from downloads where movie_id = %(id)s and state in (
+                   'grabbing', 'queued', 'metadata', 'downloading', 'stalled', 'paused')) then 'downloading'
+               when exists (select from downloads where movie_id = %(id)s
+                            and state in ('completed', 'importing')) then 'importing'
+               when exists (select from movie_files where movie_id = %(id)s) then 'imported'
+               else 'wanted' end
+           where id = %(id)s""",
+        {"id": movie_id, "reason": reason},
+    )
+
+
 def rest(connection: Connection, movie_id: MovieId, *, reason: str) -> None:
     """Nothing more can be done for the movie now: it is imported if it has a file, else still wanted.
 

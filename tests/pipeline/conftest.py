@@ -42,9 +42,10 @@ class World:
         torrent: bytes | None = None,
         seeders: int = 10,
         imdb_id: str | None = None,
+        title: str | None = None,
     ) -> None:
         """Put it first in the feed."""
-        name = seed.path.stem
+        name = title or seed.path.stem
         self.feed.offers.insert(
             0,
             FeedOffer(

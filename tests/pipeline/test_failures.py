@@ -193,3 +193,19 @@ def test_a_database_that_is_away_at_the_start_is_waited_for_and_said_once(
 def own_dsn(server: EmbeddedPostgres) -> str:
     """The migrated database of a server that the test may stop."""
     return make_conninfo(server.dsn, dbname=TEMPLATE)
+
+
+def test_a_torrent_that_another_movie_has_is_not_taken_for_this_one(
+    tmp_path: Path, dsn: str, world: World, builtin_client: str
+) -> None:
+    seed = world.release()
+    world.offer(seed)
+    world.offer(world.release(WORSE))
+    other = world.release("Tears.of.Steel.2012.720p.BluRay.x264-OWN")
+    world.offer(other)
+    world.offer(other, torrent=seed.torrent, title="Tears.of.Steel.2012.1080p.BluRay.x264-BORROWED")
+    wanted = '\n[wanted.hd]\ntitles = ["Sintel (2010)", "Tears of Steel (2012)"]\n'
+    with daemon(tmp_path / "run", world.indexer, builtin_client, wanted, dsn=dsn) as run:
+        until(lambda: len(run.rows("select from movies where state = 'imported'")) == 2, timeout_s=30)
+        assert len(run.rows("select distinct infohash from downloads")) == len(run.rows("select from downloads")) == 2
+        assert len(run.films()) == 2
