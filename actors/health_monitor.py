@@ -1,5 +1,6 @@
 """The HealthMonitor: looks at the whole from time to time and says what a person should know."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,11 +10,13 @@ from actors.health import HealthBoard
 from actors.messages import Tick
 from metrics import logs
 from metrics.catalogue import Catalogue
-from storage import breakers
+from movies.movie import MovieState
+from storage import breakers, job_list, movies
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 
 CHECK_EVERY_S = 2.0
+COUNT_EVERY_S = 10.0
 
 
 class HealthMonitor(Supervised):
@@ -30,11 +33,13 @@ class HealthMonitor(Supervised):
         standing: Sequence[tuple[str, str]],
         describe_tree: Callable[[], list[dict[str, Any]]],
         metrics: Catalogue,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(address)
         self._database, self._node, self._health, self._breakers = database, node, health, breakers
         self._standing, self._describe_tree, self._metrics = standing, describe_tree, metrics
         self._log = logs.logger(address.name)
+        self._clock, self._next_count = clock, 0.0
         self._saved: dict[str, tuple[str, str]] = {}
 
     def init(self) -> None:
@@ -46,6 +51,9 @@ class HealthMonitor(Supervised):
     def handle(self, message: Tick) -> None:
         self._look_at_breakers()
         self._look_at_groups()
+        if self._clock() >= self._next_count:
+            self._next_count = self._clock() + COUNT_EVERY_S
+            self._look_at_work()
         self.address.tell_after(CHECK_EVERY_S, Tick())
 
     def _look_at_breakers(self) -> None:
@@ -72,6 +80,23 @@ class HealthMonitor(Supervised):
         except DatabaseUnavailable:
             return
         self._saved |= {breaker.dependency: (breaker.state.value, breaker.reason) for breaker in changed}
+
+    def _look_at_work(self) -> None:
+        """What waits for a person: dead letters, and movies that are blocked."""
+        try:
+            with self._database.transaction() as connection:
+                dead = job_list.counts(connection)["dead"]
+                blocked = movies.count(connection, MovieState.BLOCKED)
+        except DatabaseUnavailable:
+            return
+        self._set_or_clear("dead_letters", dead, f"{dead} dead letters: see understudy jobs dead")
+        self._set_or_clear("blocked", blocked, f"{blocked} movies are blocked: see understudy movies")
+
+    def _set_or_clear(self, source: str, number: int, text: str) -> None:
+        if number:
+            self._health.set(source, text)
+        else:
+            self._health.clear(source)
 
     def _look_at_groups(self) -> None:
         tree = self._describe_tree()

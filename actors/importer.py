@@ -26,7 +26,6 @@ from movies.quality import Revision, quality_named
 from movies.release import ParsedRelease, parse_release
 from storage import acquisition, downloads, imports, movies, progress
 from storage.acquisition import root_lane
-from storage.database import Connection
 from storage.errors import DatabaseUnavailable
 from storage.file_access import FileHelper, HelperGone, HelperHung
 from storage.file_errors import (
@@ -138,8 +137,11 @@ class Importer(Worker):
     def _import(self, claim: Claim, download: Mapping[str, Any], journal: Mapping[str, Any] | None) -> None:
         """All steps from the one the journal names."""
         try:
+            self._watch.require()
             staged = self._staged_before(journal)
             if journal is None or staged is None:
+                if journal is not None:  # planned otherwise then, it may have another name now
+                    self._helper.remove(self._below(journal["temp_path"]), root=self._root)
                 journal = self._plan(claim, download)
                 if journal is None:
                     return
@@ -149,19 +151,6 @@ class Importer(Worker):
         except ROOT_IS_DOWN as error:
             self._health.set(root_lane(str(self._root)), f"an import waits: {error}")
             raise Outage(str(error)) from error
-
-    def gave_up(self, connection: Connection, claim: Claim, error: Failed) -> None:
-        """A person must look; the downloaded file stays where it is."""
-        downloads.move(
-            connection,
-            claim.payload["download_id"],
-            DownloadState.BLOCKED,
-            expected=(DownloadState.COMPLETED, DownloadState.IMPORTING),
-            error=str(error),
-        )
-        progress.end(connection, f"import:{claim.payload['download_id']}")
-        if claim.movie_id is not None:
-            movies.set_state(connection, claim.movie_id, MovieState.BLOCKED, reason=str(error))
 
     def _plan(self, claim: Claim, download: Mapping[str, Any]) -> dict[str, Any] | None:
         """Choose the film and write the journal; None when there is nothing to import and the job has ended."""
@@ -180,13 +169,19 @@ class Importer(Worker):
             if not is_upgrade(new, over=held, profile=profile):
                 self._decline(claim, download, f"not an upgrade of {quality_full(held.quality, held.revision)}")
                 return None
+        if (free_bytes := self._helper.free_bytes(self._root)) < self._rules.min_free_bytes:
+            raise NoSpace(
+                f"{self._root} has {free_bytes} bytes free, roots.min_free wants {self._rules.min_free_bytes}"
+            )
         folder, name = self._target(movie, download, extension=extension_of(source))
         self._helper.make_folders(self._root, folder)
         recycle = f"{self._rules.recycle_bin}/{download_id}"
         target = str(self._root / folder / name)
-        old_path = file["path"] if file else None
+        old_path = self._old_path(movie_id, file)
         if old_path is not None:
             self._helper.make_folders(self._root, recycle)
+        if target != old_path and (found := self._seen(target)) is not None and found != self._seen(source):
+            raise TargetExists(f"{target} is another file")
         with self.database.transaction() as connection:
             downloads.move(
                 connection,
@@ -205,6 +200,15 @@ class Importer(Worker):
                 recycle_path=str(self._root / recycle / Path(old_path or target).name),
             )
             return imports.one(connection, download_id)
+
+    def _old_path(self, movie_id: MovieId, file: Mapping[str, Any] | None) -> str | None:
+        """The movie's present file, if it is this root's to recycle."""
+        if file is None:
+            return None
+        if not Path(file["path"]).is_relative_to(self._root):
+            self.log.warning("the old file stays: it lies in another root", movie_id=movie_id, path=file["path"])
+            return None
+        return str(file["path"])
 
     def _film(self, content_path: str) -> str | NoFilm:
         """The absolute path of the film in a download, or why there is none."""

@@ -10,12 +10,22 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from actors.base import Address
-from actors.breaker import Breaker
+from actors.breaker import Breaker, Outage
 from actors.dependency import calling
+from actors.health import HealthBoard
 from actors.messages import Tick
 from actors.selector import IndexerTerms
 from actors.worker import Failed, PutOff, Worker
-from clients.errors import AuthenticationFailed, BadAnswer, ClientError, Gone, Refused
+from clients.errors import (
+    AuthenticationFailed,
+    BadAnswer,
+    ClientError,
+    Gone,
+    RateLimited,
+    Refused,
+    Unavailable,
+    Unreachable,
+)
 from clients.metainfo import parse_magnet, parse_torrent
 from clients.torznab import LastSeen, Torznab
 from clients.torznab_feed import Item
@@ -67,6 +77,7 @@ class Indexer(Worker):
         *,
         torznab: Torznab,
         breaker: Breaker,
+        health: HealthBoard,
         terms: IndexerTerms,
         profiles: Mapping[str, Profile],
         clients: Sequence[ClientTerms],
@@ -76,7 +87,7 @@ class Indexer(Worker):
         **worker: Any,
     ) -> None:
         super().__init__(address, **worker)
-        self._torznab, self._breaker, self._terms = torznab, breaker, terms
+        self._torznab, self._breaker, self._health, self._terms = torznab, breaker, health, terms
         self._profiles, self._clients = profiles, clients
         self._rss_interval_s, self._seed_ratio, self._seed_time_s = rss_interval_s, seed_ratio, seed_time_s
 
@@ -120,24 +131,21 @@ class Indexer(Worker):
                     self._fetch(claim)
                 case _:
                     raise Failed(f"unknown kind of job {claim.kind}", reason="unknown kind", is_permanent=True)
-        except AuthenticationFailed as error:
-            raise Failed(str(error), reason="authentication failed") from error
-        except BadAnswer as error:
-            self.metrics.refused_answers.labels(indexer=self.name, reason=error.reason.value).inc()
-            raise Failed(str(error), reason="parse error") from error
         except ClientError as error:
-            raise Failed(str(error), reason="indexer refused") from error
+            if isinstance(error, BadAnswer):
+                self.metrics.refused_answers.labels(indexer=self.name, reason=error.reason.value).inc()
+            self._health.set(f"{indexer_lane(self.name)}:answers", f"{self.name} cannot be used: {error}")
+            if claim.kind == "rss":
+                self._skip_feed(claim, error)
+                return
+            raise Failed(str(error), reason=reason_of(error)) from error
+        if claim.kind in ("rss", "search"):
+            self._health.clear(f"{indexer_lane(self.name)}:answers")
 
     def came_to_nothing(self, connection: Connection, claim: Claim) -> None:
         """Others may have answered: do not keep the movie waiting for this indexer."""
         if claim.kind == "search" and claim.movie_id is not None:
             acquisition.search_ended(connection, claim.movie_id)
-
-    def gave_up(self, connection: Connection, claim: Claim, error: Failed) -> None:
-        if claim.movie_id is not None and claim.kind == "search":
-            movies.rest(connection, claim.movie_id, reason=str(error))
-        else:
-            super().gave_up(connection, claim, error)
 
     def _search(self, claim: Claim) -> None:
         movie_id = MovieId(claim.payload["movie_id"])
@@ -150,13 +158,15 @@ class Indexer(Worker):
                     title=target.title, year=target.year, tmdb_id=target.tmdb_id, imdb_id=target.imdb_id
                 )
         judged = [(item, verdict) for target in targets for item, verdict in self._judge(items, target)]
+        accepted = sum(verdict.is_accepted for _, verdict in judged)
         with self.finishing(claim) as connection:
             ids = releases.record(connection, [(self._offer(item), links_of(item)) for item in items])
             log = [(ids[item.guid][0], verdict) for item, verdict in judged]
             releases.log_verdicts(connection, movie_id, log)
             name_movie(connection, movie_id, (verdict for _, verdict in judged))
+            if accepted:
+                acquisition.select(connection, movie_id, correlation_id=claim.correlation_id)
             acquisition.search_ended(connection, movie_id)
-        accepted = sum(verdict.is_accepted for _, verdict in judged)
         self.log.info("an indexer was searched", movie_id=movie_id, releases=len(items), accepted=accepted)
 
     def _read_feed(self, claim: Claim) -> None:
@@ -175,7 +185,7 @@ class Indexer(Worker):
                     found.setdefault(target.movie_id, []).append((item, verdict))
         with self.finishing(claim) as connection:
             ids = releases.record(connection, [(self._offer(item), links_of(item)) for item in page.items])
-            for movie_id, judged in found.items():
+            for movie_id, judged in sorted(found.items()):  # in one order everywhere, since `select` locks the movie
                 releases.log_verdicts(connection, movie_id, [(ids[item.guid][0], verdict) for item, verdict in judged])
                 name_movie(connection, movie_id, (verdict for _, verdict in judged))
                 if any(verdict.is_accepted and ids[item.guid][1] for item, verdict in judged):
@@ -183,6 +193,12 @@ class Indexer(Worker):
             last = page.last_seen or LastSeen(guid="", published_at=None)
             releases.remember_feed(connection, self.name, newest_guid=last.guid or None, newest_at=last.published_at)
         self.log.info("a feed was read", releases=len(page.items), movies=len(found), is_gap=page.is_gap)
+
+    def _skip_feed(self, claim: Claim, error: ClientError) -> None:
+        """A feed that cannot be read is looked at again at its next time, not at once and not as a dead letter."""
+        with self.finishing(claim) as connection:
+            releases.remember_feed(connection, self.name, newest_guid=None, newest_at=None)
+        self.log.warning("a feed cannot be read", reason=str(error))
 
     def _fetch(self, claim: Claim) -> None:
         movie_id, release_id = MovieId(claim.payload["movie_id"]), ReleaseId(claim.payload["release_id"])
@@ -193,7 +209,10 @@ class Indexer(Worker):
         try:
             fetched = self._fetch_torrent(row["link"], row["magnet"])
             client = self._choose_client(fetched)
-        except (Refused, Gone, BadAnswer) as error:
+        except ClientError as error:
+            is_final = isinstance(error, Refused | Gone | BadAnswer) or self.policy.is_spent(claim.attempt)
+            if not is_final:
+                raise Failed(str(error), reason=reason_of(error)) from error
             self._give_release_up(claim, row, error)
             return
         parsed = parse_release(row["title"])
@@ -236,8 +255,11 @@ class Indexer(Worker):
             raise Gone("the release offers neither a torrent nor a magnet link")
         torrent = None
         if link is not None:
-            with calling(self._breaker):
-                found = self._torznab.fetch_torrent(link, magnet=magnet)
+            with self._breaker.call():
+                try:
+                    found = self._torznab.fetch_torrent(link, magnet=magnet)
+                except Unreachable as error:  # any other error is one of this link, and says nothing of the indexer
+                    raise Outage(str(error)) from error
             torrent, magnet = found.torrent, found.magnet
         if torrent is None:
             parsed = parse_magnet(magnet or "")
@@ -337,6 +359,20 @@ class TargetIndex:
             keys |= {clean_title(title) for title in (parsed.title, *parsed.titles)}
         found = {target.movie_id: target for key in keys - {None} for target in self._by_key.get(key, ())}
         return list(found.values())
+
+
+def reason_of(error: ClientError) -> str:
+    """The word of the failure taxonomy for what an indexer answered."""
+    match error:
+        case AuthenticationFailed():
+            return "authentication failed"
+        case RateLimited():
+            return "rate limited"
+        case BadAnswer():
+            return "parse error"
+        case Unavailable():
+            return "server error"
+    return "indexer refused"
 
 
 def links_of(item: Item) -> Links:

@@ -18,8 +18,9 @@ from actors.messages import QueueInbox, Tick, WakeUp, Work, WorkCrashed, WorkEnd
 from metrics import logs
 from metrics.catalogue import Catalogue
 from movies.movie import JobId
-from storage import events, job_list, jobs, movies
+from storage import events, job_list, jobs
 from storage.database import Connection, Database
+from storage.dead_letters import job_died
 from storage.errors import DatabaseUnavailable, Fenced, NodeTaken, SchemaTooNew
 from storage.jobs import Claim, RetryPolicy
 from storage.listener import Listener
@@ -180,7 +181,7 @@ class Queue(Supervised):
     def _begin(self) -> None:
         """The daemon's start: what this node had in work was in work of a daemon that is gone."""
         with self._database.transaction(limit_s=BEGIN_LIMIT_S) as connection:
-            lost = jobs.reclaim_node(connection, self._node)
+            lost = jobs.reclaim_node(connection, self._node, on_dead=job_died)
             self._on_ready(connection)
             events.emit(connection, "daemon.started", payload={"node": self._node})
         self._has_begun.set()
@@ -204,7 +205,7 @@ class Queue(Supervised):
         with self._database.transaction() as connection:
             held = jobs.extend_leases(connection, self._working.values(), lease_s=LEASE_S)
             jobs.release(connection, self._returned)
-            swept = jobs.sweep(connection)
+            swept = jobs.sweep(connection, on_dead=job_died)
             for state, number in job_list.counts(connection).items():
                 self._metrics.jobs.labels(state=state).set(number)
             if self._clock() >= self._next_prune:
@@ -246,8 +247,14 @@ class Queue(Supervised):
                     policy=self._policy,
                     jitter=self._chance(),
                 )
-                if state == "dead" and claim.movie_id is not None and claim.kind != "search":  # others still search
-                    movies.fail(connection, claim.movie_id, reason=message.error)
+                if state == "dead":
+                    job_died(
+                        connection,
+                        kind=claim.kind,
+                        payload=claim.payload,
+                        movie_id=claim.movie_id,
+                        reason=message.error,
+                    )
         except DatabaseUnavailable:
             self._returned.append(claim)
         except Fenced:

@@ -8,7 +8,10 @@ from actors.health import HealthBoard
 from storage import imports
 from storage.database import Database
 from storage.file_access import FileHelper
-from storage.file_errors import FileError, FolderGone
+from storage.file_errors import FileError, FolderGone, NotRegular, SourceGone
+
+MARKER = ".understudy"
+"""A folder of ours in every root in use; the recycle bin is inside it by default."""
 
 
 class RootWatch:
@@ -33,9 +36,10 @@ class RootWatch:
         """Raises DatabaseUnavailable, when the folder is not there and nobody can tell whether it should be."""
         try:
             free_bytes = self._helper.free_bytes(self._root)
-        except FolderGone:
+            self.require()
+        except FolderGone as error:
             if not self._make_unused_root():
-                self._health.set(self._source, f"{self._root} is not there: is its disk mounted?", severity="error")
+                self._health.set(self._source, str(error), severity="error")
             return
         except FileError as error:
             self._health.set(self._source, str(error), severity="error")
@@ -46,11 +50,29 @@ class RootWatch:
         else:
             self._health.clear(self._source)
 
+    def require(self) -> None:
+        """Raises FolderGone when films lie here by the database and the folder is not the one they were put into.
+
+        A mount that is away leaves an empty folder behind. Every root in use has a folder of ours in it, so one
+        without is told apart; a film is never written beside the mount that it belongs on.
+        """
+        try:
+            self._helper.identity(self._root / MARKER)
+        except NotRegular:
+            return  # the folder is there
+        except SourceGone:
+            if self._has_films():
+                raise FolderGone(f"{self._root} lacks {MARKER}: is its disk mounted?") from None
+            self._helper.make_folders(self._root, MARKER)
+
+    def _has_films(self) -> bool:
+        with self._database.transaction() as connection:
+            return imports.has_files_below(connection, f"{self._root}/")
+
     def _make_unused_root(self) -> bool:
         """Make a root folder that never held a film; one that did is a mount that is away."""
-        with self._database.transaction() as connection:
-            if imports.has_files_below(connection, f"{self._root}/"):
-                return False
+        if self._has_films():
+            return False
         try:
             self._helper.make_folders("/", str(self._root).lstrip("/"))
         except FileError as error:

@@ -15,7 +15,7 @@ from movies.movie import MovieId, ReleaseId
 from movies.profile import Profile
 from movies.release import parse_release
 from storage import acquisition, movies, releases
-from storage.database import Connection
+from storage.database import Connection, now
 from storage.jobs import Claim
 
 
@@ -45,6 +45,7 @@ class Selector(Worker):
     def work(self, claim: Claim) -> None:
         movie_id = MovieId(claim.payload["movie_id"])
         with self.database.transaction() as connection:
+            read_at = now(connection)
             targets = movies.targets(connection, self._profiles, movie_id=movie_id)
             candidates = releases.candidates(connection, movie_id)
         verdicts: dict[ReleaseId, Verdict] = {}
@@ -62,6 +63,16 @@ class Selector(Worker):
         if targets:
             best = self._best(verdicts, failures, targets[0].profile, is_retry=claim.payload["is_retry"])
         with self.finishing(claim) as connection:
+            movies.lock(connection, movie_id)
+            if releases.has_verdict_since(connection, movie_id, read_at):  # found while this was being chosen
+                acquisition.select(
+                    connection,
+                    movie_id,
+                    correlation_id=claim.correlation_id,
+                    attempt=claim.attempt - 1,
+                    is_retry=claim.payload["is_retry"],
+                )
+                return
             releases.log_verdicts(connection, movie_id, verdicts.items())
             self._conclude(connection, claim, movie_id, best, verdicts)
         self._count(verdicts)

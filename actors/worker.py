@@ -11,8 +11,9 @@ from actors.breaker import BreakerOpen, Outage
 from actors.messages import Tick, Work, WorkEnded, WorkerInbox, WorkReturned
 from metrics import logs
 from metrics.catalogue import Catalogue
-from storage import jobs, movies
+from storage import jobs
 from storage.database import Connection, Database
+from storage.dead_letters import job_died
 from storage.errors import DatabaseUnavailable, Fenced
 from storage.jobs import Claim, RetryPolicy
 
@@ -70,11 +71,6 @@ class Worker(Supervised):
 
     def came_to_nothing(self, connection: Connection, claim: Claim) -> None:
         """Called in the transaction that puts the job off or fails it."""
-
-    def gave_up(self, connection: Connection, claim: Claim, error: Failed) -> None:
-        """Called in the transaction that makes the job a dead letter."""
-        if claim.movie_id is not None:
-            movies.fail(connection, claim.movie_id, reason=str(error))
 
     @contextlib.contextmanager
     def finishing(self, claim: Claim) -> Iterator[Connection]:
@@ -139,7 +135,8 @@ class Worker(Supervised):
                 is_permanent=error.is_permanent,
             )
             if state == "dead":
-                self.gave_up(connection, claim, error)
+                reason, movie_id = str(error), claim.movie_id
+                job_died(connection, kind=claim.kind, payload=claim.payload, movie_id=movie_id, reason=reason)
             self.came_to_nothing(connection, claim)
         line = self.log.error if state == "dead" else self.log.warning
         line(

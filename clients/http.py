@@ -51,16 +51,31 @@ CHUNK_BYTES = 64 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 REDIRECTS = (301, 302, 303, 307, 308)
 
-_SECRET_PARAMETER = re.compile(r"([?&;][^=&#\s]*(?:key|pass|token|secret|auth|pwd|sid)[^=&#\s]*=)[^&#\s]*", re.I)
-_USER_INFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#\s]*@", re.I)
-_PASSKEY_IN_PATH = re.compile(r"/[0-9a-f]{32}(?=[/?#\s]|$)", re.I)
+# Possessive and atomic throughout: servers choose these texts, and none may take more than linear time.
+_NAME = r"[^=?&;#\s]"
+_SECRET_PARAMETER = re.compile(
+    rf"([?&;#](?:(?>{_NAME}*?(?:key|pass|token|secret|auth|pwd|sid)){_NAME}*+|link|pid|tp|k|r)=)[^&#\s]*", re.I
+)
+_USER_INFO = re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://)[^/?#\s]*@", re.I)
+_LOOKS_SECRET = re.compile(
+    rf"""
+      [?&;]q=[^&;\#\s]*                                       # a title: it stays
+    | ([?&;]{_NAME}*+=) (?:[\w-]|%2[BF]|%3D|=){{16,}}+ (?![^&;\#\s"'<>)])  # one word, maybe of Base64
+    | ((?<!:/)/|%2F) [a-z0-9]{{20,}}+                           # a passkey in a path, or in a path in a parameter
+    | ((?<=[\w/=%&?.~-])\#) [^\s]+                             # a fragment, which no server needs
+    """,
+    re.I | re.A | re.X,
+)
 
 
 def mask_secrets(url: str) -> str:
-    """The address, or a text with addresses in it, without keys, passkeys, tokens and passwords."""
-    masked = _SECRET_PARAMETER.sub(r"\1***", url)
-    masked = _USER_INFO.sub(r"\1***@", masked)
-    return _PASSKEY_IN_PATH.sub("/***", masked)
+    """The address, or a text with addresses in it, without keys, passkeys, tokens and passwords.
+
+    What only looks like one goes too: a parameter of 16 or more characters in one word, a path segment of 20 or more
+    letters and digits, every fragment. The parameter `q`, a title, stays.
+    """
+    masked = _USER_INFO.sub(r"\1***@", _SECRET_PARAMETER.sub(r"\1***", url))
+    return _LOOKS_SECRET.sub(lambda found: f"{found[found.lastindex]}***" if found.lastindex else found[0], masked)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ An odd field becomes None. An item without a title, or with nothing to fetch a t
 skipped and counted; only a document that is no feed at all raises.
 """
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from clients.metainfo import Magnet, normal_infohash, parse_magnet
 
 MAX_ITEMS = 5_000
 MAX_TITLE_CHARACTERS = 512
-MAX_GUID_CHARACTERS = 2_048
+MAX_GUID_BYTES = 512  # it is a key of an index, and PostgreSQL bounds those in bytes
 MAX_TEXT_CHARACTERS = 8_192
 MAX_CATEGORIES = 50
 SMALLEST_FILM_BYTES = 1024 * 1024  # a shorter enclosure is as long as the .torrent file itself
@@ -51,7 +52,7 @@ class Item:
     """One release offered by an indexer; None where it does not say, or says nonsense."""
 
     indexer: str
-    guid: str
+    guid: str  # at most 512 bytes of UTF-8; sha256:... in place of a longer one
     title: str  # one line, at most 512 characters
     link: str | None  # http or https, absolute; may carry a passkey
     magnet: str | None  # without peers and web seeds
@@ -98,12 +99,13 @@ def _read_item(fields: "_Fields", indexer: str, now: datetime) -> Item | None:
         return None
     infohash = normal_infohash(fields.attribute("infohash")) or (magnet.infohash if magnet else None)
     details_url = fields.url(fields.text("comments")) or fields.permalink()
+    guid = one_line(fields.text("guid"), most=MAX_TEXT_CHARACTERS) or infohash or details_url or link or title
     seeders = fields.count("seeders")
     leechers = fields.count("leechers")
     peers = fields.count("peers")
     return Item(
         indexer=indexer,
-        guid=one_line(fields.text("guid"), most=MAX_GUID_CHARACTERS) or infohash or details_url or link or title,
+        guid=_bounded(guid),
         title=title,
         link=link,
         magnet=magnet.uri if magnet else None,
@@ -239,6 +241,12 @@ def read_date(text: str, *, now: datetime) -> datetime | None:
                 continue
             return min(date, now) if date >= EARLIEST else None
     return None
+
+
+def _bounded(guid: str) -> str:
+    """The guid, or where it is too long its digest, which stands for the same release just as well."""
+    encoded = guid.encode()
+    return guid if len(encoded) <= MAX_GUID_BYTES else f"sha256:{hashlib.sha256(encoded).hexdigest()}"
 
 
 def _is_nzb(enclosure: tuple[str, str, str]) -> bool:

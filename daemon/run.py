@@ -27,15 +27,16 @@ from config.schema import Config
 from daemon.postgres_keeper import PostgresKeeper
 from daemon.runtime import VERSION, Runtime
 from daemon.spawner import Spawner
-from daemon.tree import root_arguments
+from daemon.tree import lanes, root_arguments
 from metrics import logs
 from metrics.catalogue import Catalogue
 from movies.decision import Reason
 from storage import acquisition, movies
 from storage.data_folder import DataFolder
-from storage.database import Connection, Database
+from storage.database import Connection, Database, is_only_node
 from storage.embedded import EmbeddedPostgres
 from storage.errors import DataFolderLocked, PostgresFailed
+from storage.reconciliation import reconcile
 from supervisor import Supervisor, start_root, stop_root
 
 EXIT_CONFIG, EXIT_POSTGRES, EXIT_CRASHED = 2, 4, 70
@@ -74,6 +75,7 @@ class Daemon:
                 return error.exit_code
             finally:
                 self._log.info("stopping")
+                self._spawner.close()
 
     def _wait(self) -> int:
         while True:
@@ -85,7 +87,7 @@ class Daemon:
                 case Supervisor() as root:
                     self._root = root
                     threading.Thread(target=self._watch_root, args=(root,), name="root-watch", daemon=True).start()
-                    self._log.info("started", version=VERSION, node=self._config.daemon.node, pid=os.getpid())
+                    self._log.info("started", version=VERSION, pid=os.getpid())
 
     def _watch_root(self, root: Supervisor) -> None:
         root.gone.wait()
@@ -162,6 +164,7 @@ class Daemon:
         key = self._config.api.api_key.get_secret_value() or folder.secret("api.key")
         runtime = Runtime(
             config=self._config,
+            node=self._node(folder),
             folder=folder,
             database=database,
             spawner=self._spawner,
@@ -171,7 +174,7 @@ class Daemon:
                 "listening": listening,
                 "settings": {"dsn": database.dsn, "api_key": key, "call_limit_s": self._config.storage.call_limit},
             },
-            on_ready=self._bring_wanted_in,
+            on_ready=lambda connection: self._bring_wanted_in(connection, runtime),
             is_database_starting=lambda: self._keeper is not None and self._keeper.is_starting,
             root=lambda: self._root,
         )
@@ -185,6 +188,11 @@ class Daemon:
             if self._root is not None and not stop_root(self._root, timeout_s=STOP_BUDGET_S):
                 self._log.warning("the tree did not stop in time", budget_s=STOP_BUDGET_S)
 
+    def _node(self, folder: DataFolder) -> str:
+        """The configured name, else the one that this data folder was first used under: hosts are renamed."""
+        daemon = self._config.daemon
+        return daemon.node if "node" in daemon.model_fields_set else folder.secret("node", make=lambda: daemon.node)
+
     def _start_tree(self, runtime: Runtime) -> None:
         """In a thread of its own, because starting actors ask the main thread to fork."""
         try:
@@ -196,18 +204,31 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._spawner.post(Stop()))
 
-    def _bring_wanted_in(self, connection: Connection) -> None:
-        """The file's wants become claims, and what is wanted and not under way is searched."""
-        claims = []
+    def _bring_wanted_in(self, connection: Connection, runtime: Runtime) -> None:
+        """The file's wants become claims, what nobody can do any more is put right, and what is left is searched."""
+        claims, prefix = [], f"file:{runtime.node}:"
         root = str(self._config.roots[0].path)
         for block, wanted in self._config.wanted_movies():
-            source = f"file:{self._config_path.name}:wanted.{block}"
+            source = f"{prefix}{self._config_path.name}:wanted.{block}"
             claims.append((movies.claim_movie(connection, wanted, source=source, root=root), source))
-        for movie_id in movies.drop_claims(connection, prefix="file:", keep=claims):
+        for movie_id in movies.drop_claims(connection, prefix=prefix, keep=claims):
             self._log.info("a movie is no longer wanted", movie_id=movie_id)
+        if is_only_node(connection):
+            self._reconcile(connection, runtime)
         indexers = [indexer.name for indexer in self._config.indexers]
         for movie_id in movies.unsearched(connection) if indexers else ():
             acquisition.search(connection, movie_id, indexers=indexers, correlation_id=secrets.token_hex(6))
+
+    def _reconcile(self, connection: Connection, runtime: Runtime) -> None:
+        concerned = reconcile(
+            connection,
+            node=runtime.node,
+            lanes=lanes(runtime),
+            clients=[client.name for client in self._config.download_clients],
+            roots=[str(root.path) for root in self._config.roots],
+        )
+        for movie_id in concerned:
+            self._log.warning("a movie is tried another way: its indexer or client is gone", movie_id=movie_id)
 
 
 def listen_in(path: Path) -> socket.socket:

@@ -25,6 +25,7 @@ class Runtime:
     """What every part is made from and shares."""
 
     config: Config
+    node: str
     folder: DataFolder
     database: Database
     spawner: Spawner
@@ -37,10 +38,6 @@ class Runtime:
     breakers: dict[str, Breaker] = field(default_factory=dict)
     addresses: dict[str, Address] = field(default_factory=dict)
     root: Callable[[], Supervisor | None] = lambda: None
-
-    @property
-    def node(self) -> str:
-        return self.config.daemon.node
 
     def address(self, name: str) -> Address:
         """The one address of that name, made when first asked for."""

@@ -6,6 +6,7 @@ import os
 import queue
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class Spawner:
     def __init__(self) -> None:
         self._inbox: queue.SimpleQueue[Request | object] = queue.SimpleQueue()
         self._main = threading.main_thread()
+        self._is_closed = threading.Event()
 
     def spawn(
         self,
@@ -58,12 +60,18 @@ class Spawner:
             return _start(argv, options)
         request = Request(argv, options)
         self._inbox.put(request)
-        if not request.done.wait(SPAWN_DEADLINE_S):
-            raise SpawnerBusy(f"{argv[0]} was not started within {SPAWN_DEADLINE_S} s")
+        give_up_at = time.monotonic() + SPAWN_DEADLINE_S
+        while not request.done.wait(0.05):
+            if self._is_closed.is_set() or time.monotonic() > give_up_at:
+                raise SpawnerBusy(f"{argv[0]} was not started")
         if request.error is not None:
             raise request.error
         assert request.process is not None
         return request.process
+
+    def close(self) -> None:
+        """Nobody serves requests any more: whoever waits for one gives up."""
+        self._is_closed.set()
 
     def post(self, event: object) -> None:
         """Have `next` return `event`; safe in signal handlers."""

@@ -84,19 +84,24 @@ def _work_lost(runtime: Runtime, report: Exited) -> None:
         runtime.address("queue").tell(WorkCrashed(claim=report.message.claim, error=error), urgent=True)
 
 
-def _queue(runtime: Runtime) -> dict[str, Any]:
+def lanes(runtime: Runtime) -> dict[str, Lane]:
+    """The lanes whose jobs this configuration can do."""
     config = runtime.config
     names = [indexer_lane(indexer.name) for indexer in config.indexers]
     names += [client_lane(client.name) for client in config.download_clients]
     names += [root_lane(str(root.path)) for root in config.roots]
-    lanes = {name: Lane(runtime.address(name), runtime.breaker(name)) for name in names}
+    outside = {name: Lane(runtime.address(name), runtime.breaker(name)) for name in names}
+    return {SELECT_LANE: Lane(runtime.address("selector")), **outside}
+
+
+def _queue(runtime: Runtime) -> dict[str, Any]:
     return {
         "database": runtime.database,
         "breaker": runtime.breaker("database"),
-        "lanes": {SELECT_LANE: Lane(runtime.address("selector")), **lanes},
+        "lanes": lanes(runtime),
         "node": runtime.node,
         "metrics": runtime.metrics,
-        "policy": _policy(config),
+        "policy": _policy(runtime.config),
         "on_ready": runtime.on_ready,
         "has_begun": runtime.has_begun,
         "is_database_starting": runtime.is_database_starting,
@@ -145,6 +150,7 @@ def _indexers(runtime: Runtime) -> list[Child]:
             | {
                 "torznab": make_torznab(indexer, runtime.metrics),
                 "breaker": runtime.breaker(indexer_lane(indexer.name)),
+                "health": runtime.health,
                 "terms": _terms(indexer),
                 "profiles": config.all_profiles,
                 "clients": clients,

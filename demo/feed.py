@@ -47,6 +47,7 @@ class FeedOffer:
     tmdb_id: int | None = None
     imdb_id: str | None = None  # tt0133093
     seeders: int = 10
+    download_status: int = 200  # what a request for the torrent is answered with
     published_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -111,6 +112,8 @@ class Feed:
 
     def _download(self, guid: str) -> "Answer":
         offer = next((offer for offer in self.offers if offer.guid == guid), None)
+        if offer is not None and offer.download_status != 200:
+            return Answer(offer.download_status, "text/plain", b"")
         if offer is not None and offer.torrent is not None:
             return Answer(200, TORRENT_TYPE, offer.torrent)
         if offer is not None and offer.magnet is not None:

@@ -67,7 +67,11 @@ def select(
     attempt: int = 0,
     is_retry: bool = False,
 ) -> None:
-    """Choose a release for the movie in `delay_s` seconds. A retry may take one again that failed before."""
+    """Choose a release for the movie in `delay_s` seconds. A retry may take one again that failed before.
+
+    The lock orders this after a `select` that is just ending: either that sees our verdicts, or we see it gone.
+    """
+    movies.lock(connection, movie_id)
     jobs.enqueue(
         connection,
         "select",
@@ -83,7 +87,7 @@ def select(
 
 def search_ended(connection: Connection, movie_id: MovieId) -> None:
     """A search was finished or put off: choose now unless another indexer is still being asked."""
-    connection.execute("select from movies where id = %s for update", (movie_id,))
+    movies.lock(connection, movie_id)
     connection.execute(
         """update jobs set run_at = now() where kind = 'select' and movie_id = %(id)s and state = 'ready'
                and not (payload->>'is_retry')::boolean and run_at > now()
@@ -91,7 +95,7 @@ def search_ended(connection: Connection, movie_id: MovieId) -> None:
                    state = 'running' or (state = 'ready' and run_at <= now() and waiting_for is null)))""",
         {"id": movie_id},
     )
-    connection.execute("select pg_notify('jobs', '')")
+    jobs.wake(connection)
 
 
 def chosen(

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -249,8 +250,28 @@ class Database:
     def _outages_translated(self) -> Iterator[None]:
         try:
             yield
+        except psycopg.errors.ProgramLimitExceeded:
+            raise  # a value too large for the schema: a bug of ours, which no waiting mends
         except OUTAGES as error:
             raise DatabaseUnavailable(f"the database cannot be used: {str(error).strip()}") from error
+
+
+def now(connection: Connection) -> datetime:
+    """The server's clock, to the moment."""
+    row = connection.execute("select clock_timestamp() as now").fetchone()
+    assert row is not None
+    at: datetime = row["now"]
+    return at
+
+
+def is_only_node(connection: Connection) -> bool:
+    """Whether no other node works on this database now."""
+    row = connection.execute(
+        """select count(*) as nodes from pg_locks where locktype = 'advisory' and classid = %s and granted
+           and database = (select oid from pg_database where datname = current_database())""",
+        (NODE_LOCK,),
+    ).fetchone()
+    return row is not None and int(row["nodes"]) <= 1
 
 
 def refuse_transaction_pooling(connection: psycopg.Connection[Any]) -> None:

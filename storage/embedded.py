@@ -114,7 +114,7 @@ class EmbeddedPostgres:
         self._process = self._run(privileges.server, ["postgres", "-D", str(cluster), *options])
         self._await_answer(timeout_s)
 
-    def stop(self, *, timeout_s: float = 5.0) -> None:
+    def stop(self, *, timeout_s: float = 2.0) -> None:
         """A fast shutdown (open transactions are rolled back); after `timeout_s` an immediate one. Harmless twice."""
         if self._process is None:
             return

@@ -60,6 +60,7 @@ def done(
 ) -> None:
     """The file is the movie's; the one before is no longer."""
     connection.execute("update imports set state = 'done', changed_at = now() where download_id = %s", (download_id,))
+    connection.execute("delete from movie_files where path = %s and movie_id <> %s", (path, movie_id))  # it was deleted
     connection.execute(
         """insert into movie_files (movie_id, path, size_bytes, device, inode, mtime_ns, quality, revision,
                                     release_title, method)

@@ -8,14 +8,13 @@ fault (a dependency down, a full disk) counts in neither.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from movies.movie import JobId, MovieId
-from storage import movies
 from storage.database import Connection
 from storage.errors import Fenced
 
@@ -23,6 +22,15 @@ CLAIM_COLUMNS = "id as job_id, owner, kind, lane, payload, attempt, movie_id, co
 MAX_LOST = 5
 """A job whose workers vanished this often is poison: it becomes a dead letter."""
 POISON = "its workers vanished"
+
+
+class OnDead(Protocol):
+    """Told of a job that became a dead letter, in the transaction that made it one."""
+
+    def __call__(
+        self, connection: Connection, *, kind: str, payload: Mapping[str, Any], movie_id: MovieId | None, reason: str
+    ) -> None: ...
+
 
 JobState = Literal["ready", "running", "done", "dead"]
 STATES: tuple[JobState, ...] = ("ready", "running", "done", "dead")
@@ -206,7 +214,7 @@ def retry(connection: Connection, job_id: JobId) -> Literal["retried", "not dead
             )
     except psycopg.errors.UniqueViolation:
         return "waiting already"
-    connection.execute("select pg_notify('jobs', '')")
+    wake(connection)
     return "retried"
 
 
@@ -230,14 +238,19 @@ def held_by(connection: Connection, node: str) -> list[Claim]:
     return [Claim(**row) for row in rows]
 
 
-def sweep(connection: Connection) -> int:
-    """Free the jobs whose lease ran out; how many."""
-    return _lose(connection, "lease_until < now()", {})
+def sweep(connection: Connection, *, on_dead: OnDead = lambda connection, **job: None) -> int:
+    """Free the jobs whose lease ran out; how many. `on_dead` is told of those that were lost too often."""
+    return _lose(connection, "lease_until < now()", {}, on_dead)
 
 
-def reclaim_node(connection: Connection, node: str) -> int:
+def reclaim_node(connection: Connection, node: str, *, on_dead: OnDead = lambda connection, **job: None) -> int:
     """Free what an earlier daemon under this node's name had in work; only the holder of the node's lock may ask."""
-    return _lose(connection, "worker_node = %(node)s", {"node": node})
+    return _lose(connection, "worker_node = %(node)s", {"node": node}, on_dead)
+
+
+def wake(connection: Connection) -> None:
+    """Tell the queues, when this transaction commits, that there may be something to do."""
+    connection.execute("select pg_notify('jobs', '')")
 
 
 def release(connection: Connection, claims: Iterable[Claim]) -> None:
@@ -280,8 +293,8 @@ def _end(connection: Connection, claim: Claim, change: str, values: Mapping[str,
         raise Fenced(f"job {claim.job_id} ({claim.kind}) is no longer this worker's")
 
 
-def _lose(connection: Connection, which: str, values: Mapping[str, Any]) -> int:
-    """Free running jobs; one that lost its workers too often is dead, and what it was for has failed."""
+def _lose(connection: Connection, which: str, values: Mapping[str, Any], on_dead: OnDead) -> int:
+    """Free running jobs; one that lost its workers too often is dead."""
     rows = connection.execute(
         f"""update jobs set
                 state = case when lost + 1 >= {MAX_LOST} then 'dead' else 'ready' end,
@@ -290,12 +303,12 @@ def _lose(connection: Connection, which: str, values: Mapping[str, Any]) -> int:
                 last_error = case when lost + 1 >= {MAX_LOST} then %(poison)s else last_error end,
                 lost = lost + 1, attempt = greatest(0, attempt - 1),
                 owner = null, worker_node = null, lease_until = null
-            where state = 'running' and {which} returning state, kind, movie_id""".encode(),
+            where state = 'running' and {which} returning state, kind, payload, movie_id""".encode(),
         {**values, "poison": POISON},
     ).fetchall()
     for row in rows:
-        if row["state"] == "dead" and row["movie_id"] is not None and row["kind"] != "search":  # others still search
-            movies.fail(connection, row["movie_id"], reason=POISON)
+        if row["state"] == "dead":
+            on_dead(connection, kind=row["kind"], payload=row["payload"], movie_id=row["movie_id"], reason=POISON)
     return len(rows)
 
 

@@ -66,13 +66,21 @@ def drop_claims(connection: Connection, *, prefix: str, keep: Sequence[tuple[Mov
 
 
 def unsearched(connection: Connection) -> list[MovieId]:
-    """Monitored movies that are wanted and for which nothing is waiting or running."""
+    """Monitored movies without a file or a failure, for which nothing is waiting, running or being downloaded."""
     rows = connection.execute(
-        """select id from movies where is_monitored and state in ('wanted', 'searching')
+        """select id from movies
+           where is_monitored and state in ('wanted', 'searching', 'grabbing', 'downloading', 'importing')
                and not exists (select from jobs where movie_id = movies.id and jobs.state in ('ready', 'running'))
+               and not exists (select from downloads where movie_id = movies.id and ended_at is null
+                               and downloads.state not in ('imported', 'blocked'))
            order by id"""
     ).fetchall()
     return [MovieId(row["id"]) for row in rows]
+
+
+def lock(connection: Connection, movie_id: MovieId) -> None:
+    """Until the transaction ends, others who lock the movie wait."""
+    connection.execute("select from movies where id = %s for update", (movie_id,))
 
 
 def set_state(connection: Connection, movie_id: MovieId, state: MovieState, *, reason: str = "") -> None:
@@ -127,6 +135,11 @@ def name_if_unnamed(connection: Connection, movie_id: MovieId, *, title: str, ye
         "update movies set title = %s, year = coalesce(year, %s) where id = %s and title is null",
         (title, year, movie_id),
     )
+
+
+def count(connection: Connection, state: MovieState) -> int:
+    row = connection.execute("select count(*) as number from movies where state = %s", (state,)).fetchone()
+    return int(row["number"]) if row else 0
 
 
 def one(connection: Connection, movie_id: MovieId) -> dict[str, Any] | None:

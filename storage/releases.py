@@ -55,7 +55,7 @@ def log_verdicts(connection: Connection, movie_id: MovieId, verdicts: Iterable[t
         connection.execute(
             """insert into verdicts (movie_id, release_id, is_accepted, quality, reasons) values (%s, %s, %s, %s, %s)
                on conflict (movie_id, release_id) do update set is_accepted = excluded.is_accepted,
-                   quality = excluded.quality, reasons = excluded.reasons, decided_at = now()""",
+                   quality = excluded.quality, reasons = excluded.reasons, decided_at = clock_timestamp()""",
             (
                 movie_id,
                 release_id,
@@ -75,6 +75,14 @@ def candidates(connection: Connection, movie_id: MovieId) -> list[tuple[dict[str
         {"movie_id": movie_id},
     ).fetchall()
     return [({name: row[name] for name in row if name != "failures"}, int(row["failures"])) for row in rows]
+
+
+def has_verdict_since(connection: Connection, movie_id: MovieId, since: datetime) -> bool:
+    """Whether something was judged for the movie after `since`."""
+    row = connection.execute(
+        "select from verdicts where movie_id = %s and decided_at > %s limit 1", (movie_id, since)
+    ).fetchone()
+    return row is not None
 
 
 def one(connection: Connection, release_id: ReleaseId) -> dict[str, Any] | None:

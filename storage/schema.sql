@@ -74,7 +74,7 @@ create table verdicts (
     is_accepted boolean not null,
     quality text not null,
     reasons jsonb not null default '[]',
-    decided_at timestamptz not null default now(),
+    decided_at timestamptz not null default clock_timestamp(),
     primary key (movie_id, release_id)
 );
 create index verdicts_release on verdicts (release_id);

@@ -34,6 +34,7 @@ from tests.clients.hostile_server import (
     redirect,
 )
 
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCD"
 ENOUGH_S = 5.0  # for what takes milliseconds
 
 
@@ -261,17 +262,57 @@ def test_the_body_of_a_redirect_is_not_read(server: HostileServer) -> None:
     ("url", "masked"),
     [
         ("http://h/api?t=search&apikey=abc&q=x", "http://h/api?t=search&apikey=***&q=x"),
-        ("http://h/dl?jackett_apikey=abc&path=x#f", "http://h/dl?jackett_apikey=***&path=x#f"),
+        ("http://h/dl?jackett_apikey=abc&path=x#f", "http://h/dl?jackett_apikey=***&path=x#***"),
         ("http://h/rss?passkey=abc&torrent_pass=d&authkey=e", "http://h/rss?passkey=***&torrent_pass=***&authkey=***"),
         ("http://h/?TOKEN=abc", "http://h/?TOKEN=***"),
         ("https://user:pa@ss@h:1/x", "https://***@h:1/x"),
         ("http://t/0123456789abcdef0123456789abcdef/announce", "http://t/***/announce"),
         ("GET http://a:b@h/?apikey=c failed", "GET http://***@h/?apikey=*** failed"),
-        ("http://h/api?t=caps", "http://h/api?t=caps"),
+        (f"http://h/rss/download/1/{LETTERS}/f.torrent", "http://h/rss/download/1/***/f.torrent"),
+        (f"http://h/{LETTERS}.torrent", "http://h/***.torrent"),
+        (f"http://h//{LETTERS}/", "http://h//***/"),
+        ("http://h/rss?pid=abc&cat=2000", "http://h/rss?pid=***&cat=2000"),
+        ("http://h/dl?k=abc&r=d&u=1;tp=e", "http://h/dl?k=***&r=***&u=1;tp=***"),
+        ("http://h/dl#apikey=abc", "http://h/dl#***"),
+        ("http://h/?a=b#/x?c=d", "http://h/?a=b#***"),
+        ("http://p/1/download?link=Z9%2Fa+b%3D&file=Sintel+2010", "http://p/1/download?link=***&file=Sintel+2010"),
+        ("http://h/dl?id=0123456789abcdef", "http://h/dl?id=***"),
+        ("http://h/dl?id=0123456789abcde", "http://h/dl?id=0123456789abcde"),
+        ("http://h/dl?x=0_3-5678%2Babc%2Fdef%3D%3D;y=2", "http://h/dl?x=***;y=2"),
+        (f"http://h/dl?url=http%3A%2F%2Ft%2F{LETTERS}%2Ff", "http://h/dl?url=http%3A%2F%2Ft%2F***%2Ff"),
+        (f"GET /dl?x={LETTERS} HTTP/1.1", "GET /dl?x=*** HTTP/1.1"),
+        (f"see 'http://h/?x={LETTERS}' (#5)", "see 'http://h/?x=***' (#5)"),
     ],
 )
 def test_secrets_in_addresses_are_masked(url: str, masked: str) -> None:
     assert mask_secrets(url) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://h/api?t=caps",
+        "http://h/api?t=search&q=Supercalifragilisticexpialidocious&cat=2000,2010,2020,2030",
+        "http://h/api?q=Supercalifragilisticexpialidocious+1080p",
+        "http://h/api?q=A%2FSupercalifragilisticexpialidocious",
+        "http://h/dl?file=The.Night.of.the.Living.Dead.1968",
+        "http://h/dl?file=The%20Night%20of%20the%20Living%20Dead",
+        "http://h/download/12345/The.Night.of.the.Living.Dead.1968.torrent",
+        "http://a-host-with-a-long-name.averylongdomainwithoutanydot.example/x",
+        "http://averylongdomainwithoutanydot/x",
+        "error 500: request #5 is over the limit (#5)",
+    ],
+)
+def test_what_is_no_secret_stays_readable(text: str) -> None:
+    assert mask_secrets(text) == text
+
+
+@pytest.mark.parametrize("part", ["?", "a.", "key", "?key", "a://", "/a", "%2F", "?a=", "x#", "?a=0123456789abcdef."])
+def test_no_text_takes_long_to_mask(part: str) -> None:
+    text = (part * 60_000)[:60_000]
+    start_s = time.process_time()
+    mask_secrets(f"?{text}")
+    assert time.process_time() - start_s < 1.0
 
 
 def test_what_urllib3_logs_is_masked(server: HostileServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -219,6 +220,27 @@ def test_a_bad_item_is_skipped_and_counted_and_the_others_kept(server: HostileSe
 def test_an_item_without_a_guid_gets_one_that_stays(server: HostileServer) -> None:
     assert one(server, item(guid=None)).guid == f"{server.url}/dl/1"
     assert one(server, item(attr("infohash", HASH), guid=None)).guid == HASH
+
+
+@pytest.mark.parametrize("guid", ["x" * 512, "\u8a71" * 170])
+def test_a_guid_of_up_to_512_bytes_is_kept(server: HostileServer, guid: str) -> None:
+    assert one(server, item(guid=guid)).guid == guid
+
+
+@pytest.mark.parametrize("guid", ["x" * 513, "\u8a71" * 171, "\u8a71" * 2_000])
+def test_the_digest_stands_for_a_guid_of_more_bytes(server: HostileServer, guid: str) -> None:
+    assert one(server, item(guid=guid)).guid == f"sha256:{hashlib.sha256(guid.encode()).hexdigest()}"
+
+
+def test_long_guids_that_differ_at_their_end_stay_two(server: HostileServer) -> None:
+    both = found(server, item(guid="x" * 3_000 + "1"), item(guid="x" * 3_000 + "2"))
+    assert len({each.guid for each in both}) == 2
+
+
+def test_a_long_address_in_the_place_of_a_guid_is_bounded_too(server: HostileServer) -> None:
+    link = f"{server.url}/dl/{'x' * 600}"
+    only = one(server, item(guid=None, link=link))
+    assert (only.link, only.guid) == (link, f"sha256:{hashlib.sha256(link.encode()).hexdigest()}")
 
 
 def test_a_guid_given_twice_is_one_item_the_first(server: HostileServer) -> None:

@@ -1,5 +1,7 @@
 """The world around the daemon: a film, an indexer that offers it, a peer that seeds it, and each download client."""
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -43,6 +45,7 @@ class World:
         seeders: int = 10,
         imdb_id: str | None = None,
         title: str | None = None,
+        download_status: int = 200,
     ) -> None:
         """Put it first in the feed."""
         name = title or seed.path.stem
@@ -55,6 +58,7 @@ class World:
                 torrent=torrent or seed.torrent,
                 seeders=seeders,
                 imdb_id=imdb_id,
+                download_status=download_status,
             ),
         )
 
@@ -133,3 +137,14 @@ def qbittorrent(world: World, folder: Path) -> Iterator[str]:
     with qbittorrent_server(profile) as server:
         world.seeder.keep_dialing(server.listen_port)
         yield QBITTORRENT.format(url=server.url, username=USERNAME, password=PASSWORD)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, where root may mount one."""
+    folder = tmp_path / "run" / "library"
+    folder.mkdir(parents=True)
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder]).returncode:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], capture_output=True)  # the test may have done so

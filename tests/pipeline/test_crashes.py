@@ -1,9 +1,6 @@
 """kill -9 and SIGTERM at the worst moments, crashing actors, two daemons: afterwards there is one file and one row."""
 
-import os
 import socket
-import subprocess
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -56,17 +53,6 @@ def test_kill_during_the_import(moment: str, tmp_path: Path, dsn: str, world: Wo
         run.start()
         assert_imported_once(run)
         assert Path(run.movie()["path"]).read_bytes() == seed.path.read_bytes()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, where root may mount one."""
-    folder = tmp_path / "run" / "library"
-    folder.mkdir(parents=True)
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder]).returncode:
-        pytest.skip("this user may not mount a file system")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_library_on_another_file_system_gets_a_copy(

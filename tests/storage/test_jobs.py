@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from movies.movie import JobId, WantedMovie
-from storage import job_list, jobs, movies
+from movies.movie import JobId
+from storage import job_list, jobs
 from storage.database import Connection, Database
 from storage.errors import Fenced
 from storage.jobs import Claim, RetryPolicy
@@ -278,18 +278,19 @@ def test_a_job_lost_five_times_is_poison(database: Database) -> None:
     assert job["ended_at"] is not None
 
 
-@pytest.mark.parametrize(("kind", "state"), [("import", "failed"), ("search", "wanted")])
-def test_poison_fails_its_movie_unless_others_may_still_find_it(database: Database, kind: str, state: str) -> None:
-    with database.transaction() as connection:
-        sintel = WantedMovie(title="Sintel", year=2010, profile="hd")
-        movie_id = movies.claim_movie(connection, sintel, source="api", root="/library")
-    add(database, kind, movie_id=movie_id)
+def test_who_sweeps_is_told_of_poison(database: Database) -> None:
+    add(database, "fetch")
+    told: list[str] = []
+
+    def tell(connection: Connection, *, kind: str, reason: str, **facts: object) -> None:
+        told.append(f"{kind}: {reason}")
+
     for _ in range(jobs.MAX_LOST):
         take_one(database)
-        lose(database)
-    with database.transaction() as connection:
-        (movie,) = movies.listed(connection)
-    assert movie["state"] == state
+        change(database, "update jobs set lease_until = now() - interval '1 s' where state = 'running'")
+        with database.transaction() as connection:
+            jobs.sweep(connection, on_dead=tell)
+    assert told == ["fetch: its workers vanished"]
 
 
 def test_a_restarted_node_gets_back_what_it_had_and_nothing_else(database: Database) -> None:
