@@ -107,7 +107,10 @@ class DownloadClient(Protocol):
         """(path relative to `save_path`, size in bytes) of each file; empty before the metadata. Gone if not there."""
 
     def remove(self, infohash: str, *, with_data: bool) -> None:
-        """Forget the torrent and, `with_data`, delete its files. One that is not there is no error."""
+        """Forget the torrent and, `with_data`, delete its files. One that is not there is no error.
+
+        One that is not ours is left alone, and its files with it, also when we followed it by its infohash.
+        """
 
     def test(self) -> str:
         """The client's version, once it has been reached, accepted us, and may use the network."""

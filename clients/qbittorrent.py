@@ -69,11 +69,11 @@ class QBittorrent:
         self, *, infohash: str, torrent: bytes | None, magnet: str | None, save_name: str, seed_goal: SeedGoal
     ) -> None:
         """One that is there already keeps its category and its limits. Refused where qBittorrent does not take it."""
-        if self._is_listed(infohash):
+        if self._find(infohash):
             return
         is_taken = self._is_taken(torrent=torrent, magnet=magnet, save_name=save_name, seed_goal=seed_goal)
         give_up_at = time.monotonic() + LISTED_WITHIN_S
-        while not self._is_listed(infohash):  # adding goes on after the answer
+        while not self._find(infohash):  # adding goes on after the answer
             if not is_taken:
                 raise Refused(f"qBittorrent did not take torrent {infohash}")
             if time.monotonic() > give_up_at:
@@ -92,9 +92,11 @@ class QBittorrent:
             return [(item["name"], item["size"]) for item in items]
 
     def remove(self, infohash: str, *, with_data: bool) -> None:
-        """The torrent leaves the list soon after; its files are deleted in the background."""
+        """Ours is what is in our category. It leaves the list soon after; files are deleted in the background."""
+        item = self._find(infohash)
         with _translated("remove"):
-            self._api.torrents_delete(delete_files=with_data, torrent_hashes=self._own_hash(infohash))
+            if item is not None and item["category"] == self._category:
+                self._api.torrents_delete(delete_files=with_data, torrent_hashes=item["hash"])
 
     def test(self) -> str:
         with _translated("version"):
@@ -123,11 +125,13 @@ class QBittorrent:
             return False
         return answer != "Fails."
 
-    def _is_listed(self, infohash: str) -> bool:
+    def _find(self, infohash: str) -> dict[str, Any] | None:
         """Looks among all torrents only for one that, by its hash, is not there: it might be a hybrid."""
-        if self._list(torrent_hashes=self._own_hash(infohash)):
-            return True
-        return any(infohash_of(item) == infohash for item in self._list())
+        for filters in ({"torrent_hashes": self._own_hash(infohash)}, {}):
+            for item in self._list(**filters):
+                if infohash_of(item) == infohash:
+                    return item
+        return None
 
     def _own_hash(self, infohash: str) -> str:
         return self._own_hashes.get(infohash, infohash)

@@ -110,7 +110,32 @@ def test_a_torrent_of_somebody_else_is_adopted_without_changing_its_category(
         assert kept.category == "others"
 
 
-def test_a_hybrid_torrent_goes_by_its_version_1_infohash(client: QBittorrent, tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_data", [True, False])
+def test_a_torrent_of_somebody_else_that_was_adopted_is_never_removed(
+    client: QBittorrent, server: QBittorrentServer, tmp_path: Path, *, with_data: bool
+) -> None:
+    others = make_client(server.url, category=f"others-{with_data}")
+    with swarm(tmp_path, name=f"kept-{with_data}.mkv") as source:
+        add(others, source.seed)
+        source.seeder.keep_dialing(server.listen_port)
+        path = Path(str(once(others, lambda download: download.state is ClientState.COMPLETED).content_path))
+        add(client, source.seed)
+        client.remove(source.seed.infohash, with_data=with_data)
+
+        make_film(tmp_path / "seed" / f"own-{with_data}.mkv", 100_000)
+        own = source.seeder.seed(tmp_path / "seed" / f"own-{with_data}.mkv")
+        add(client, own)
+        own_path = Path(str(once(client, lambda download: download.state is ClientState.COMPLETED).content_path))
+        client.remove(own.infohash, with_data=with_data)
+        until(lambda: not client.downloads() and own_path.exists() is not with_data)
+        # Ours was removed later and is gone by now: so would be the other's.
+        assert [download.infohash for download in others.downloads()] == [source.seed.infohash]
+        assert path.read_bytes() == source.film
+
+
+def test_a_hybrid_torrent_goes_by_its_version_1_infohash(
+    client: QBittorrent, server: QBittorrentServer, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     path = tmp_path / "hybrid.mkv"
     make_film(path, 200_000)
     maker = lt.create_torrent(lt.list_files(os.fspath(path)))
@@ -126,7 +151,8 @@ def test_a_hybrid_torrent_goes_by_its_version_1_infohash(client: QBittorrent, tm
     (download,) = client.downloads()
     assert download.infohash == infohash
     assert client.files(infohash) == [("hybrid.mkv", 200_000)]
-    client.remove(infohash, with_data=True)
+    started_anew = make_client(server.url, category=request.node.name)
+    started_anew.remove(infohash, with_data=True)
     until(lambda: not client.downloads())
 
 

@@ -121,7 +121,9 @@ def test_a_movie_that_nobody_asks_for_any_more_keeps_its_file(
     world.offer(world.release())
     with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn) as run:
         film = Path(run.await_state("imported")["path"])
-        assert run.rows("select source from claims") == [{"source": "file:config.toml:wanted.hd"}]
+        (claim,) = run.rows("select source from claims")
+        assert claim["source"].startswith("file:")
+        assert claim["source"].endswith(":config.toml:wanted.hd")
         assert run.stop() == 0
         run.config.write_text(run.config.read_text().replace(WANTED, ""))
         run.start()
