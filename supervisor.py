@@ -19,7 +19,7 @@ from actors.base import Address, Fatal, Supervised
 from actors.messages import Exited, RestartDue, SupervisorInbox, Tick
 from metrics import logs
 
-CHECK_EVERY_S = 0.5
+CHECK_EVERY_S = 2.0
 PARK_S = (60.0, 300.0, 900.0)
 
 

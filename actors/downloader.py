@@ -13,7 +13,7 @@ from actors.base import Address
 from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.dependency import calling
 from actors.health import HealthBoard
-from actors.messages import Tick
+from actors.ticker import Ticker
 from actors.worker import Failed, Worker
 from clients.download_client import ClientDownload, ClientState, DownloadClient, SeedGoal
 from clients.errors import AuthenticationFailed, BadAnswer, ClientError, Gone, Refused
@@ -26,6 +26,8 @@ from storage.progress import Progress
 
 MISSING_POLLS = 3
 TEST_EVERY_S = 15.0
+IDLE_POLL_S = 10.0
+"""Between polls while there is nothing to follow; an `add` begins to at once."""
 
 STATE_OF = {
     ClientState.QUEUED: DownloadState.QUEUED,
@@ -75,9 +77,10 @@ class Downloader(Worker):
         self._clock = clock
         self._watches: dict[DownloadId, Watch] = {}
         self._next_test = 0.0
+        self._ticker = Ticker(address, clock=clock)
 
     def init(self) -> None:
-        self.address.tell_after(0.0, Tick())
+        self._ticker.set(0.0)
 
     def work(self, claim: Claim) -> None:
         download_id = DownloadId(claim.payload["download_id"])
@@ -97,8 +100,13 @@ class Downloader(Worker):
             raise Failed(str(error), reason="download client error") from error
 
     def tick(self) -> None:
+        if not self._ticker.is_due():
+            return
+        next_in_s = self._poll_interval_s
         try:
             self._poll()
+            if not self._watches:
+                next_in_s = max(next_in_s, IDLE_POLL_S)
             if self._clock() >= self._next_test:
                 self._next_test = self._clock() + TEST_EVERY_S
                 self._test()
@@ -109,7 +117,7 @@ class Downloader(Worker):
         except ClientError as error:
             self._health.set(f"client:{self._client.name}", str(error), severity="error")
         finally:
-            self.address.tell_after(self._poll_interval_s, Tick())
+            self._ticker.set(next_in_s)
 
     def _add(self, claim: Claim, row: Mapping[str, Any], torrent: bytes | None) -> None:
         movie_id, download_id = MovieId(row["movie_id"]), DownloadId(row["id"])
@@ -129,6 +137,7 @@ class Downloader(Worker):
             return
         with self.finishing(claim) as connection:
             acquisition.started(connection, movie_id, download_id, correlation_id=claim.correlation_id)
+        self._ticker.set(0.0)
         self.log.info("a download was started", movie_id=movie_id, release=row["title"])
 
     def _take_out(self, claim: Claim, row: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from typing import assert_never
 from actors.base import EXIT_IN_USE, Address, Fatal, MailboxFull, Supervised
 from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.messages import QueueInbox, Tick, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
+from actors.ticker import Ticker
 from metrics import logs
 from metrics.catalogue import Catalogue
 from movies.movie import JobId
@@ -77,7 +78,7 @@ class Queue(Supervised):
         self._returned: list[Claim] = []
         self._is_prepared = False
         self._next_heartbeat = self._next_prune = 0.0
-        self._tick_due: float | None = None
+        self._ticker = Ticker(address, clock=clock)
         self._is_woken = False
         self.last_cycle_at: float | None = None
         self._listener = Listener(database, "jobs", on_notify=lambda channel: self._wake())
@@ -90,7 +91,7 @@ class Queue(Supervised):
 
     def init(self) -> None:
         self._listener.start()
-        self._schedule(0.0)
+        self._ticker.set(0.0)
 
     def cleanup(self, reason: BaseException | None) -> None:
         self._listener.stop()
@@ -104,14 +105,14 @@ class Queue(Supervised):
                 self._tick()
             case WakeUp():
                 self._is_woken = False
-                self._schedule(self._cycle())
+                self._ticker.set(self._cycle())
             case WorkEnded():
                 self._working.pop(message.claim.job_id, None)
                 self._wake()
             case WorkReturned():
                 self._working.pop(message.claim.job_id, None)
                 self._returned.append(message.claim)
-                self._schedule(UNREACHABLE_S)
+                self._ticker.set(UNREACHABLE_S)
             case WorkCrashed():
                 self._crashed(message)
             case _:
@@ -127,15 +128,8 @@ class Queue(Supervised):
                 self._is_woken = False
 
     def _tick(self) -> None:
-        if self._tick_due is None or self._clock() >= self._tick_due:  # else an earlier one was wanted meanwhile
-            self._tick_due = None
-            self._schedule(self._cycle())
-
-    def _schedule(self, delay_s: float) -> None:
-        due = self._clock() + delay_s
-        if self._tick_due is None or due < self._tick_due:
-            self._tick_due = due
-            self.address.tell_after(delay_s, Tick())
+        if self._ticker.is_due():
+            self._ticker.set(self._cycle())
 
     def _cycle(self) -> float:
         """Do all that is due; returns the seconds until the next look."""

@@ -7,7 +7,7 @@ from metrics import logs
 from storage.embedded import EmbeddedPostgres
 from storage.errors import PostgresFailed
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 1.0
 MAX_WAIT_S = 10.0
 
 

@@ -8,6 +8,8 @@ import psycopg
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 
+LISTEN_S = 5.0
+
 
 class Listener:
     """Calls `on_notify(channel)` from its thread for every notification, and once per channel after a reconnect."""
@@ -23,7 +25,7 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends within a second; nobody waits for it."""
+        """Ends within five seconds; nobody waits for it."""
         self._stopping.set()
 
     def _run(self) -> None:
@@ -43,5 +45,5 @@ class Listener:
 
     def _listen(self, connection: psycopg.Connection) -> None:
         while not self._stopping.is_set():
-            for notification in connection.notifies(timeout=1.0, stop_after=100):
+            for notification in connection.notifies(timeout=LISTEN_S, stop_after=100):
                 self._on_notify(notification.channel)
