@@ -82,4 +82,5 @@ class RestartDue:
 
 QueueInbox = Tick | WakeUp | WorkEnded | WorkReturned | WorkCrashed
 WorkerInbox = Tick | Work
+ApiProcessInbox = Tick | ChildProcessEnded
 SupervisorInbox = Tick | Exited | RestartDue

@@ -9,9 +9,10 @@ import ctypes
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
@@ -19,15 +20,17 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from api.daemon import Daemon, read_frame
+from api.daemon import Daemon, NoAnswer, read_frame
 from api.endpoints import BadRequest, Endpoints, bad_request, database_unavailable, http_error
 from api.event_stream import Alarm
 from api.guards import Guards
+from api.request_deadline import HEADER_LIMIT_S, REQUEST_LIMIT_S, RequestDeadline
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.listener import Listener
 
 PREPARE_EVERY_S = 0.1
+TICK_S = 1.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -37,16 +40,26 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, *, on_exit: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_exit = on_exit
+        self._loop = asyncio.get_running_loop()
+        self._told = asyncio.Event()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
         self._on_exit()
+        self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        """Look once a second, and at once when told to stop; uvicorn's own loop wakes ten times a second."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), TICK_S)
 
 
 async def serve(channel: socket.socket, listening: list[socket.socket]) -> None:
     reader, writer = await asyncio.open_connection(sock=channel)
     settings = await read_frame(reader)
     daemon = Daemon(reader, writer)
+    beating = asyncio.create_task(beat(daemon, every_s=settings["heartbeat_every_s"]))
     database = Database(
         settings["dsn"], application="understudy-api", max_connections=4, call_limit_s=settings["call_limit_s"]
     )
@@ -68,6 +81,8 @@ async def serve(channel: socket.socket, listening: list[socket.socket]) -> None:
     server = Server(
         uvicorn.Config(
             app,
+            http=connection_class(settings),
+            ws="none",
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -83,7 +98,7 @@ async def serve(channel: socket.socket, listening: list[socket.socket]) -> None:
     try:
         await server.serve(sockets=listening)
     finally:
-        for task in (preparing, ending):
+        for task in (beating, preparing, ending):
             task.cancel()
         listener.stop()
         database.close()
@@ -97,6 +112,22 @@ async def prepare(database: Database, listener: Listener) -> None:
             break
         await asyncio.sleep(PREPARE_EVERY_S)
     listener.start()
+
+
+async def beat(daemon: Daemon, *, every_s: float) -> None:
+    """Keep asking, so that the daemon sees this event loop turn."""
+    while not daemon.closed.is_set():
+        with suppress(NoAnswer):
+            await daemon.ask("heartbeat")
+        await asyncio.sleep(every_s)
+
+
+def connection_class(settings: Mapping[str, Any]) -> type[RequestDeadline]:
+    class Connection(RequestDeadline):
+        header_limit_s = settings.get("header_limit_s", HEADER_LIMIT_S)
+        request_limit_s = settings.get("request_limit_s", REQUEST_LIMIT_S)
+
+    return Connection
 
 
 async def end_with_daemon(daemon: Daemon, server: Server) -> None:

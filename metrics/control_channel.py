@@ -48,9 +48,16 @@ def receive(channel: socket.socket) -> dict[str, Any]:
     return message
 
 
-def serve(channel: socket.socket, answers: Mapping[str, Answer], *, on_closed: Callable[[], None]) -> None:
+def serve(
+    channel: socket.socket,
+    answers: Mapping[str, Answer],
+    *,
+    on_question: Callable[[], None] = lambda: None,
+    on_closed: Callable[[], None],
+) -> None:
     """Answer in a thread of its own until the channel closes; `answers` must be quick and thread-safe.
 
+    `on_question` hears of every question, before it is answered.
     What an answer raises, but for LookupError, ends the thread: `on_closed` hears of that too.
     """
 
@@ -59,6 +66,7 @@ def serve(channel: socket.socket, answers: Mapping[str, Answer], *, on_closed: C
             with suppress(ChannelClosed):
                 while True:
                     question = receive(channel)
+                    on_question()
                     send(channel, {"id": question.get("id")} | _answer(answers, question))
         finally:
             on_closed()

@@ -79,9 +79,12 @@ class Stream:
 
 
 class Api:
-    """The process on a free port and a unix socket. `answers` is the daemon; None is a daemon that says nothing."""
+    """The process on a free port and a unix socket. `answers` is the daemon; None is a daemon that says nothing.
 
-    def __init__(self, dsn: str, folder: Path, *, answers: Mapping[str, Answer] | None, call_limit_s: float) -> None:
+    `settings` are times in seconds, in place of the usual ones.
+    """
+
+    def __init__(self, dsn: str, folder: Path, *, answers: Mapping[str, Answer] | None, **settings: float) -> None:
         self.unix_socket = folder / "api.sock"
         self.channel_closed = threading.Event()
         self.channel, theirs = socket.socketpair()
@@ -94,7 +97,8 @@ class Api:
         self.process = subprocess.Popen(argv, pass_fds=fds, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
         for end in (theirs, tcp, local):
             end.close()
-        control_channel.send(self.channel, {"dsn": dsn, "api_key": KEY, "call_limit_s": call_limit_s})
+        usual = {"dsn": dsn, "api_key": KEY, "call_limit_s": 5.0, "heartbeat_every_s": 2.0}
+        control_channel.send(self.channel, {**usual, **settings})
         if answers is not None:
             control_channel.serve(self.channel, answers, on_closed=self.channel_closed.set)
 
@@ -150,9 +154,9 @@ class Api:
 
 @contextlib.contextmanager
 def running_api(
-    dsn: str, folder: Path, *, answers: Mapping[str, Answer] | None = None, call_limit_s: float = 5.0
+    dsn: str, folder: Path, *, answers: Mapping[str, Answer] | None = None, **settings: float
 ) -> Iterator[Api]:
-    api = Api(dsn, folder, answers=answers, call_limit_s=call_limit_s)
+    api = Api(dsn, folder, answers=answers, **settings)
     try:
         yield api
     finally:

@@ -28,8 +28,12 @@ class Ends:
             "time": lambda question: datetime(2010, 9, 27, tzinfo=UTC),
         }
         before = set(threading.enumerate())
-        control_channel.serve(self.answerer, answers, on_closed=self.closed.release)
+        self.questions = 0
+        control_channel.serve(self.answerer, answers, on_question=self._count_question, on_closed=self.closed.release)
         (self.thread,) = {t for t in threading.enumerate() if t.name == "control-channel"} - before
+
+    def _count_question(self) -> None:
+        self.questions += 1
 
     def _unknown(self, question: Mapping[str, Any]) -> Any:
         raise LookupError("there is no actor nobody")
@@ -85,6 +89,12 @@ def test_times_are_written_as_text(ends: Ends) -> None:
 def test_a_question_that_nobody_answers_is_said_so(ends: Ends, what: Any) -> None:
     assert ends.ask(what) == {"id": 1, "error": f"nobody answers {what!r}"}
     assert ends.ask("echo", word="still here")["answer"] == "still here"
+
+
+def test_every_question_is_heard_of_also_one_that_nobody_answers(ends: Ends) -> None:
+    ends.ask("echo", word="w")
+    ends.ask("nonsense")
+    assert ends.questions == 2
 
 
 def test_what_an_answer_does_not_find_is_an_error_for_the_asker(ends: Ends) -> None:
