@@ -8,6 +8,9 @@ from tests.pipeline.conftest import GOOD, WORSE, World
 from tests.pipeline.daemon import INDEXER, WANTED, daemon
 from tests.until import until
 
+BLOCK_BYTES = 16 * 1024
+"""BitTorrent's unit of transfer: qBittorrent 4.5 takes part of one back when it counts the last piece anew."""
+
 
 def test_completion_of_the_download_triggers_the_import(tmp_path: Path, dsn: str, world: World, client: str) -> None:
     seed = world.release()
@@ -55,7 +58,7 @@ def test_progress_is_in_the_database_and_on_the_event_stream(
         seen = list(itertools.takewhile(lambda event: event["event"] != "movie.imported", run.events()))
         done = [event["data"]["done_bytes"] for event in seen if event["event"] == "progress"]
         assert len(done) > 1
-        assert done == sorted(done)
+        assert all(later > earlier - BLOCK_BYTES for earlier, later in itertools.pairwise(done))
         told = [event["event"] for event in seen if event["id"]]
         path = ["daemon.started", "movie.searching", "release.chosen", "download.grabbed", "download.started"]
         assert sorted(told[:2]) == path[:2]
