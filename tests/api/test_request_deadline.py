@@ -60,7 +60,9 @@ def answer(connection: socket.socket) -> bytes:
     """One answer with a body, which must be there at once."""
     received = b""
     while not received.endswith(b"}"):
-        received += connection.recv(65536)
+        data = connection.recv(65536)
+        assert data, f"cut after {received!r}"
+        received += data
     return received
 
 
