@@ -73,6 +73,7 @@ def interface(name: str, address: str) -> Iterator[None]:
     """One end of a wire to nowhere, for root."""
     other = f"{name}-far"
     wire = ["ip", "link", "add", name, "type", "veth", "peer", "name", other]
+    subprocess.run(["ip", "link", "del", name], capture_output=True, check=False)  # left by a run that was killed
     made = subprocess.run(wire, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         pytest.skip(f"no network interface can be made here: {made.stderr.strip()}")
