@@ -2,13 +2,14 @@
 
 A process of its own so that libtorrent's crashes, threads and memory are not the daemon's. It needs the standard
 library and libtorrent only, and ends, with its resume data saved, when its channel closes, when its parent dies, and on
-SIGTERM: within 3 s, because after that the kernel ends it.
+SIGTERM: within 3 s, because after that the kernel ends it. SIGUSR1 writes every stack to stderr.
 """
 
 import argparse
 import base64
 import contextlib
 import ctypes
+import faulthandler
 import os
 import selectors
 import signal
@@ -146,6 +147,7 @@ def _ask_for_signal_at_parents_death(number: signal.Signals) -> None:
 
 
 def main() -> None:
+    faulthandler.register(signal.SIGUSR1)
     parser = argparse.ArgumentParser(prog="torrent_session", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="inherited end of the socket pair to the parent")
     options = parser.parse_args()

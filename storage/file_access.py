@@ -1,4 +1,4 @@
-"""The daemon's way to files: sends each operation to a helper process and waits only while that shows progress.
+"""The daemon's way to files: each operation of `storage/files.py`, done by a helper process that may hang and no more.
 
 FileError (storage/file_errors.py)
 ├── HelperHung   no progress within the deadline: the mount is dead; it may answer the next call, from a new helper
@@ -6,22 +6,15 @@ FileError (storage/file_errors.py)
 """
 
 import base64
-import json
-import os
-import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from storage import file_errors
-from storage.child_process import ChildProcess
+from storage import file_errors, helper_process
 from storage.file_errors import FileError
-from storage.files import Identity, Scan, ScannedFile, Skipped, Staged, Transfer, ignore_progress
+from storage.files import Identity, Scan, ScannedFile, Skipped, Staged, Transfer
 from storage.folders import StrPath
+from storage.helper_process import HelperProcess, Spawn
 from storage.syscalls import Progress
 
 PROGRESS_DEADLINE_S = 30.0
@@ -36,77 +29,38 @@ class HelperGone(FileError):
     """The helper ended before it answered."""
 
 
-Spawn = Callable[[Sequence[str], Sequence[int]], ChildProcess]
-"""Starts argv, these descriptors inherited, from a thread that lives on: the helper dies with the one that forks it."""
-
-
 class FileHelper:
-    """One helper process, started at the first call and again after it hung or died; any thread may call.
+    """One helper process for files, with typed arguments and results; what they mean stands in `storage/files.py`.
 
-    Calls wait for one another, so long copies want a helper of their own beside the one that answers questions.
+    Any thread may call; calls wait for one another. Every call raises its operation's FileError, HelperHung after
+    `progress_deadline_s` without progress, or HelperGone.
     """
 
-    def __init__(self, *, spawn: Spawn, name: str) -> None:
-        self._spawn = spawn
-        self._name = name
-        self._turn = threading.Lock()
-        self._connection: _Connection | None = None
-        self._abandoned: list[ChildProcess] = []
-        self._last_id = 0
+    def __init__(self, *, spawn: Spawn, name: str, progress_deadline_s: float = PROGRESS_DEADLINE_S) -> None:
+        self._process = HelperProcess(PROGRAM, name=name, spawn=spawn, errors=file_errors.BY_NAME)
+        self._progress_deadline_s = progress_deadline_s
 
     @property
     def pid(self) -> int | None:
         """The running helper's; None before the first call and after it was lost."""
-        connection = self._connection
-        return connection.process.pid if connection else None
+        return self._process.pid
 
     def count_abandoned(self) -> int:
-        """Helpers that were given up because they hung and that the kernel has not let go yet."""
-        self._abandoned = [process for process in self._abandoned if process.poll() is None]
-        return len(self._abandoned)
+        """`HelperProcess.count_abandoned`."""
+        return self._process.count_abandoned()
 
-    def call(
-        self,
-        op: str,
-        on_progress: Progress | None = None,
-        progress_deadline_s: float = PROGRESS_DEADLINE_S,
-        **args: object,
-    ) -> Any:
-        """Run one operation of `storage/files.py` in the helper; its result as JSON has it.
-
-        Raises the operation's FileError, HelperHung or HelperGone. `on_progress` runs in the calling thread; what it
-        raises gives the operation up.
-        """
-        with self._turn:
-            self._last_id += 1
-            request = {"id": self._last_id, "op": op, "args": args}
-            try:
-                answer = self._ask(request, progress_deadline_s).answer(on_progress or ignore_progress)
-            except HelperHung:
-                self._abandon()
-                raise
-            except BaseException:
-                self._drop()
-                raise
-        if "error" in answer:
-            raise file_errors.BY_NAME[answer["error"]["kind"]](answer["error"]["text"])
-        return answer["result"]
+    def call(self, op: str, on_progress: Progress | None = None, **args: object) -> Any:
+        """Run one operation of `storage/files.py` in the helper; its result as JSON has it."""
+        try:
+            return self._process.call(op, args, progress_deadline_s=self._progress_deadline_s, on_progress=on_progress)
+        except helper_process.HelperHung as error:
+            raise HelperHung(f"{_subject(args)}: {error}") from error
+        except helper_process.HelperGone as error:
+            raise HelperGone(f"{_subject(args)}: {error}") from error
 
     def close(self, *, timeout_s: float = 0.0) -> bool:
-        """Tell the helper to end and wait at most `timeout_s`; True if it is gone.
-
-        A copy under way in another thread is given up and raises HelperGone there. A later call starts a new helper.
-        """
-        connection = self._connection
-        if connection is None:
-            return True
-        is_gone = connection.end(timeout_s)
-        if self._turn.acquire(blocking=False):  # else the caller inside notices and drops it
-            try:
-                self._drop()
-            finally:
-                self._turn.release()
-        return is_gone
+        """`HelperProcess.close`: a copy under way is given up, its partial file removed; True if the helper is gone."""
+        return self._process.close(timeout_s=timeout_s)
 
     def stage(
         self,
@@ -178,105 +132,7 @@ class FileHelper:
         """`files.can_hardlink`."""
         return bool(self.call("can_hardlink", folder_a=folder_a, folder_b=folder_b))
 
-    def _ask(self, request: dict[str, object], deadline_s: float) -> "_Connection":
-        if self._connection is not None:
-            try:
-                self._connection.ask(request, deadline_s)
-                return self._connection
-            except HelperGone:
-                self._drop()  # it died while idle, before it could read this request
-        self._connection = _Connection(self._spawn, self._name)
-        self._connection.ask(request, deadline_s)
-        return self._connection
 
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.end(0.0)
-            connection.release()
-
-    def _abandon(self) -> None:
-        connection = self._connection
-        if connection is not None:
-            connection.process.kill()  # without effect until the mount comes back, if it is that which hangs
-            self._abandoned.append(connection.process)
-        self._drop()
-
-
-class _Connection:
-    """A started helper, the socket to it, and the request it works on."""
-
-    def __init__(self, spawn: Spawn, name: str) -> None:
-        self._name = name
-        self._op: object = None
-        self._id: object = None
-        self._socket, theirs = socket.socketpair()
-        fd = theirs.fileno()
-        argv = [sys.executable, "-I", "-S", "-X", "utf8", str(PROGRAM), "--fd", str(fd), "--name", name]
-        try:
-            self.process = spawn(argv, [fd])
-        except BaseException:
-            self._socket.close()
-            raise
-        finally:
-            theirs.close()
-        self._answers = self._socket.makefile("rb")
-
-    def ask(self, request: dict[str, object], deadline_s: float) -> None:
-        """Send a request; `deadline_s` also bounds each wait for a line of its answer."""
-        self._op, self._id = request["op"], request["id"]
-        self._socket.settimeout(deadline_s)
-        try:
-            self._socket.sendall(json.dumps(request, default=_encoded).encode() + b"\n")
-        except TimeoutError as error:
-            raise self._hung() from error
-        except OSError as error:
-            raise self._gone() from error
-
-    def answer(self, on_progress: Progress) -> dict[str, Any]:
-        """The line with the result or the error, after all those with progress."""
-        while True:
-            line = self._line()
-            if line["id"] == self._id and "progress" not in line:
-                return line
-            if line["id"] == self._id:
-                on_progress(*line["progress"])
-
-    def end(self, timeout_s: float) -> bool:
-        """Ask the helper to end and let no thread wait for it; True if it is gone within `timeout_s`."""
-        self.process.terminate()
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        try:
-            self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def release(self) -> None:
-        """Close our side; only for the thread that has the turn, or another could read from a descriptor used anew."""
-        self._answers.close()
-        self._socket.close()
-
-    def _line(self) -> dict[str, Any]:
-        try:
-            line = self._answers.readline()
-        except TimeoutError as error:
-            raise self._hung() from error
-        except OSError as error:
-            raise self._gone() from error
-        if not line.endswith(b"\n"):
-            raise self._gone()
-        return cast(dict[str, Any], json.loads(line))
-
-    def _hung(self) -> HelperHung:
-        return HelperHung(f"{self._op} by {self._name}: no progress for {self._socket.gettimeout():g} s")
-
-    def _gone(self) -> HelperGone:
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(1.0)
-        return HelperGone(f"{self._op} by {self._name}: the helper ended (exit status {self.process.poll()})")
-
-
-def _encoded(value: object) -> object:
-    return os.fspath(value) if isinstance(value, os.PathLike) else vars(value)
+def _subject(args: Mapping[str, object]) -> object:
+    """What an operation is about, its first argument: a source may hang as well as the root that the helper is for."""
+    return next(iter(args.values()), "")

@@ -75,6 +75,12 @@ _CLASS_OF_ERRNO: dict[int | None, type[FileError]] = {
     errno.EROFS: ReadOnly,
     errno.EACCES: Denied,
     errno.EPERM: Denied,
+    errno.ENOTCONN: FolderGone,  # FUSE whose server died
+    errno.ECONNABORTED: FolderGone,
+    errno.ESTALE: FolderGone,  # NFS whose export is another one now
+    errno.EHOSTDOWN: FolderGone,  # CIFS
+    errno.EHOSTUNREACH: FolderGone,
+    errno.ETIMEDOUT: FolderGone,  # NFS mounted soft
     errno.ELOOP: NotRegular,
     errno.ENOTDIR: NotRegular,
     errno.EISDIR: NotRegular,

@@ -202,6 +202,24 @@ def test_sigterm_ends_the_child_with_its_resume_data_saved(client: BuiltinClient
     once(client, lambda download: download.done_bytes > 0)
 
 
+def test_sigusr1_writes_the_stacks_and_ends_nothing(settings: SessionSettings, tmp_path: Path) -> None:
+    log = tmp_path / "stderr"
+
+    def loud(argv: Sequence[str], *, pass_fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
+        with log.open("wb") as stderr:
+            environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+            return subprocess.Popen(argv, pass_fds=pass_fds, stderr=stderr, env=environment)
+
+    client = BuiltinClient(name="builtin", settings=settings, spawn=loud)
+    client.test()
+    pid = pid_of(client)
+    os.kill(pid, signal.SIGUSR1)
+    until(lambda: "torrent_session.py" in log.read_text())
+    client.test()
+    assert pid_of(client) == pid
+    client.close()
+
+
 def test_a_second_session_is_kept_out_of_the_state_folder(make_client: MakeClient) -> None:
     make_client().test()
     with pytest.raises(Unavailable, match="another torrent session"):

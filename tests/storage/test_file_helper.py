@@ -1,35 +1,24 @@
-"""The helper process and the daemon's way to it: real processes, real signals."""
+"""Files through a helper process: real processes, real signals."""
 
 import os
 import signal
-import socket
 import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from storage.child_process import ChildProcess
-from storage.file_access import PROGRAM, FileHelper, HelperGone, HelperHung
-from storage.file_errors import NotRegular, OutsideRoot, SourceChanged, SourceGone
+from storage.file_access import FileHelper, HelperGone, HelperHung
+from storage.file_errors import FileError, NotRegular, OutsideRoot, SourceChanged, SourceGone
 from storage.files import Identity, Staged
+from tests.until import until
 
 LARGE_BYTES = 2**30
 
 
 def spawn(argv: Sequence[str], pass_fds: Sequence[int]) -> ChildProcess:
     return subprocess.Popen(argv, pass_fds=pass_fds)
-
-
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        pause.wait(0.01)
 
 
 @pytest.fixture
@@ -171,26 +160,6 @@ def test_a_helper_killed_at_work_is_gone_and_the_next_call_has_a_new_one(
     assert os.listdir(root) == []
 
 
-def test_a_helper_killed_while_idle_is_not_noticed_by_the_caller(helper: FileHelper, root: Path) -> None:
-    helper.scan(root)
-    assert helper.pid is not None
-    os.kill(helper.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, helper.pid, os.WEXITED | os.WNOWAIT)
-    assert helper.scan(root).is_complete
-
-
-def test_a_helper_that_shows_no_progress_is_abandoned_and_replaced(helper: FileHelper, root: Path) -> None:
-    helper.scan(root)
-    first = helper.pid
-    assert first is not None
-    os.kill(first, signal.SIGSTOP)
-    with pytest.raises(HelperHung, match=r"scan by test: no progress for 0\.2 s"):
-        helper.call("scan", progress_deadline_s=0.2, folder=root)
-    assert helper.scan(root).is_complete
-    assert helper.pid != first
-    until(lambda: helper.count_abandoned() == 0)
-
-
 class Unkillable:
     """A process that a dead mount holds: no signal reaches it."""
 
@@ -209,25 +178,6 @@ class Unkillable:
     def kill(self) -> None: ...
 
 
-def test_a_helper_the_kernel_holds_is_left_and_counted(root: Path) -> None:
-    started: list[Unkillable] = []
-
-    def spawn_unkillable(argv: Sequence[str], pass_fds: Sequence[int]) -> ChildProcess:
-        started.append(Unkillable(subprocess.Popen(argv, pass_fds=pass_fds)))
-        return started[-1]
-
-    helper = FileHelper(spawn=spawn_unkillable, name="test")
-    helper.scan(root)
-    os.kill(started[0].pid, signal.SIGSTOP)
-    with pytest.raises(HelperHung):
-        helper.call("scan", progress_deadline_s=0.2, folder=root)
-    assert helper.count_abandoned() == 1
-    assert helper.scan(root).is_complete
-    assert helper.close(timeout_s=10), "the closed socket ends the second one"
-    os.kill(started[0].pid, signal.SIGCONT)  # the mount is back: the first one finds its socket closed
-    until(lambda: helper.count_abandoned() == 0)
-
-
 def test_a_closed_socket_alone_ends_a_copy(large: Path, root: Path) -> None:
     helper = FileHelper(spawn=lambda argv, fds: Unkillable(subprocess.Popen(argv, pass_fds=fds)), name="test")
     with pytest.raises(HelperGone):
@@ -237,81 +187,16 @@ def test_a_closed_socket_alone_ends_a_copy(large: Path, root: Path) -> None:
     until(lambda: not os.listdir(root))
 
 
-def test_a_slow_operation_that_shows_progress_is_not_hung(helper: FileHelper, large: Path, root: Path) -> None:
-    """The whole takes far longer than the deadline; each wait does not."""
-    pause, seen = threading.Event(), list[int]()
-
-    def slowly(done: int, total: int) -> None:
-        seen.append(done)
-        pause.wait(0.15)
-        if len(seen) == 4:
-            raise SystemExit
-
-    with pytest.raises(SystemExit):
-        helper.call("stage", slowly, 0.4, source=large, temp="a", root=root, transfer="copy")
-    until(lambda: not os.listdir(root))
-
-
-def test_calls_of_many_threads_wait_for_one_another(helper: FileHelper, root: Path) -> None:
-    helper.scan(root)  # started from this thread, for a helper dies with the thread that forked it
-    for number in range(20):
-        (root / f"{number}").write_bytes(bytes(number))
-    sizes = dict[int, int]()
-
-    def ask(number: int) -> None:
-        sizes[number] = helper.identity(root / f"{number}").size_bytes
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sizes == {number: number for number in range(20)}
-
-
-def test_a_spawner_that_fails_leaves_the_next_call_free_to_try(root: Path) -> None:
-    failures = [OSError("no more processes")]
-
-    def spawn_at_second(argv: Sequence[str], pass_fds: Sequence[int]) -> ChildProcess:
-        if failures:
-            raise failures.pop()
-        return spawn(argv, pass_fds)
-
-    helper = FileHelper(spawn=spawn_at_second, name="test")
-    with pytest.raises(OSError, match="no more"):
+def test_a_hung_helper_is_a_file_error_and_replaced(root: Path) -> None:
+    helper = FileHelper(spawn=spawn, name="test", progress_deadline_s=1.0)
+    helper.scan(root)
+    first = helper.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    with pytest.raises(FileError, match=rf"{root}: scan by test: no progress for 1 s") as caught:
         helper.scan(root)
+    assert isinstance(caught.value, HelperHung)
     assert helper.scan(root).is_complete
-    assert helper.close(timeout_s=10)
-
-
-def test_it_dies_with_its_parent_even_if_the_socket_stays_open(tmp_path: Path) -> None:
-    ours, theirs = socket.socketpair()
-    parent_program = (
-        "import subprocess, sys; fd = int(sys.argv[2])\n"
-        "subprocess.Popen([sys.executable, '-I', '-S', sys.argv[1], '--fd', str(fd)], pass_fds=[fd])\n"
-        "sys.stdin.read()"
-    )
-    fd = theirs.fileno()
-    with (
-        ours,
-        subprocess.Popen(
-            [sys.executable, "-c", parent_program, str(PROGRAM), str(fd)], pass_fds=[fd], stdin=subprocess.PIPE
-        ) as parent,
-    ):
-        spare = theirs.dup()
-        theirs.close()
-        ours.settimeout(10)
-        ours.sendall(b'{"id": 1, "op": "free_bytes", "args": {"path": "/"}}\n')
-        assert b'"result"' in ours.recv(1000)
-        spare.close()
-        parent.kill()
-        assert ours.recv(1000) == b"", "the helper is gone"
-
-
-def test_it_needs_no_environment_and_no_particular_folder(root: Path) -> None:
-    def spawn_bare(argv: Sequence[str], pass_fds: Sequence[int]) -> ChildProcess:
-        return subprocess.Popen(argv, pass_fds=pass_fds, env={}, cwd="/")
-
-    helper = FileHelper(spawn=spawn_bare, name="test")
-    assert helper.scan(root).is_complete
+    assert helper.pid != first
+    until(lambda: helper.count_abandoned() == 0)
     assert helper.close(timeout_s=10)
