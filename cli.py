@@ -5,13 +5,14 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from api.local import NotRunning, ask_daemon
+from api.tables import breaker_table, tree_table
 from config.loading import ConfigError, load
 from config.schema import Config
 
@@ -24,6 +25,10 @@ app = typer.Typer(
 )
 jobs_app = typer.Typer(help="The jobs of the queue, and its dead letters.", no_args_is_help=True)
 app.add_typer(jobs_app, name="jobs")
+breaker_app = typer.Typer(help="The circuit breakers: what is left alone while it is down.", no_args_is_help=True)
+app.add_typer(breaker_app, name="breaker")
+tree_app = typer.Typer(help="The supervision tree: the actors as they are now.")
+app.add_typer(tree_app, name="tree")
 console = Console(highlight=False, markup=False, emoji=False)  # titles and paths may hold brackets and colons
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
@@ -69,7 +74,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG) -> None:
     console.print(f"queue {queue['status']}: {counts}")
     for item in items:
         console.print(item["text"], style="red" if item["severity"] == "error" else "yellow", soft_wrap=True)
-    _print_tree(tree["tree"])
+    console.print(tree_table(tree["tree"]))
 
 
 @app.command()
@@ -119,6 +124,60 @@ def retry_job(job: int, config: ConfigOption = DEFAULT_CONFIG) -> None:
     console.print(f"job {job}: {_ask(config, 'POST', f'/api/queue/{job}/retry')['outcome']}")
 
 
+@tree_app.callback(invoke_without_command=True)
+def tree(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Show every actor: its state, restarts, what waits for it, what it is at, and the breaker of what it calls."""
+    if context.invoked_subcommand is None:
+        console.print(tree_table(_get(config, "/api/supervision")["tree"]))
+
+
+@tree_app.command("restart")
+def restart_actor(name: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Restart an actor or a group now, also a parked one."""
+    console.print(f"{_ask(config, 'POST', f'/api/supervision/restart/{quote(name)}')['restart']} is restarted")
+
+
+@app.command()
+def stacks(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """What every thread of the daemon does now; SIGUSR1 has it written to the log."""
+    console.print(_get(config, "/api/supervision/stacks")["stacks"], soft_wrap=True)
+
+
+@breaker_app.command("list")
+def list_breakers(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Each dependency, whether it is called now, and why not."""
+    console.print(breaker_table(_get(config, "/api/breakers")["breakers"]))
+
+
+@breaker_app.command("open")
+def open_breaker(dependency: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Leave a dependency alone until told otherwise."""
+    _change_breaker(config, "open", dependency)
+
+
+@breaker_app.command("close")
+def close_breaker(dependency: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Call a dependency again, now."""
+    _change_breaker(config, "close", dependency)
+
+
+@breaker_app.command("disable")
+def disable_breaker(dependency: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Let every call through, whatever comes of it, until told otherwise."""
+    _change_breaker(config, "disable", dependency)
+
+
+@breaker_app.command("reset")
+def reset_breaker(dependency: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Close it and forget what it counted."""
+    _change_breaker(config, "reset", dependency)
+
+
+def _change_breaker(config: Path, action: str, dependency: str) -> None:
+    breaker = _ask(config, "POST", f"/api/breakers/{action}/{quote(dependency)}")["breaker"]
+    console.print(f"{breaker['dependency']} is {breaker['state']}")
+
+
 def _print_jobs(rows: list[dict[str, Any]]) -> None:
     table = Table("id", "kind", "lane", "state", "attempt", "reason", "last error")
     for row in rows:
@@ -132,14 +191,6 @@ def _print_jobs(rows: list[dict[str, Any]]) -> None:
             (row["last_error"] or "")[:120],
         )
     console.print(table)
-
-
-def _print_tree(children: list[dict[str, Any]], indent: str = "") -> None:
-    for child in children:
-        colour = "green" if child["state"] == "running" else "red"
-        restarts = f", {child['restarts']} restarts" if child["restarts"] else ""
-        console.print(indent, Text(f"{child['state']:<10}", style=colour), f" {child['name']}{restarts}", sep="")
-        _print_tree(child["children"], indent + "  ")
 
 
 def _load(path: Path) -> Config:

@@ -1,289 +1,381 @@
-"""Starts, watches, restarts and stops actors: the supervision tree.
+"""Starts, watches, restarts and stops actors: the supervision tree, with the semantics of Erlang/OTP.
 
-A child that crashes is started again under the same address, after a back-off that grows while it keeps crashing. More
-restarts than `intensity` within `period_s` end the supervisor itself: a group is then parked by its parent and tried
-again later, while the root ends the process. An outage of a dependency is no crash: that is what breakers are for.
+What differs on purpose: a crashed child's mailbox survives it, restarts wait for a back-off, a child that cannot be
+killed is fenced and left behind, and a group that crashes too often can be parked: stopped, and tried again later. An
+outage of a dependency is no crash: that is what breakers are for.
 """
 
-import random
-import sys
+import itertools
 import threading
 import time
-import traceback
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, assert_never
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, assert_never
 
-from actors.base import Address, Fatal, Supervised
-from actors.messages import Exited, RestartDue, SupervisorInbox, Tick
+import pykka
+
+from actors.address import Address
+from actors.base import EXIT_ZOMBIES, Fatal, Ignore, Shutdown, Supervised
+from actors.child import (
+    AlreadyPresent,
+    AlreadyStarted,
+    Child,
+    ChildError,
+    ChildRequest,
+    DeleteChild,
+    DidNotStart,
+    NotFound,
+    Policy,
+    RestartChild,
+    StartChild,
+    StillRestarting,
+    StillRunning,
+    SupervisorInbox,
+    TerminateChild,
+)
+from actors.dead_letters import Lost
+from actors.exits import Abandoned, AutoShutdown, Escalated, ExitReport, FailedToStart, Hooks, Hung, attempt, give_up
+from actors.messages import Exited, RestartDue, Tick
+from actors.restarts import Intensity
+from actors.running import Running, State
 from metrics import logs
 
-CHECK_EVERY_S = 2.0
 PARK_S = (60.0, 300.0, 900.0)
-
-
-class Escalated(Exception):
-    """A supervisor's children crashed more often than it tolerates."""
-
-
-class FailedToStart(Exception):
-    """A child's first start failed, and with it the supervisor's."""
-
-
-class Hung(Exception):
-    """A handler overran its child's deadline; the note holds its stack."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Child:
-    """One line of the tree: what to start under which name, and how it is kept alive.
-
-    `deadline_s` bounds one message (None: unbounded); `shutdown_s` bounds its stop; the restart delay is
-    min(max_backoff_s, min_backoff_s * 2^n), up to 20 % more; n starts again after `stable_after_s` without a crash.
-    """
-
-    name: str
-    actor: type[Supervised]
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    restart: Literal["permanent", "transient", "temporary"] = "permanent"
-    deadline_s: float | None = 30.0
-    shutdown_s: float = 2.0
-    start_timeout_s: float = 10.0
-    capacity: int = 1000
-    min_backoff_s: float = 0.05
-    max_backoff_s: float = 30.0
-    stable_after_s: float = 60.0
-    is_parked_on_escalation: bool = False
-
-    def __post_init__(self) -> None:
-        times = (self.deadline_s or 0, self.shutdown_s, self.start_timeout_s, self.min_backoff_s, self.stable_after_s)
-        if any(time_s < 0 for time_s in times) or self.max_backoff_s < self.min_backoff_s or self.capacity < 1:
-            raise ValueError(f"child {self.name}: times must not be negative, and it needs a mailbox")
-
-
-@dataclass
-class Running:
-    """What a supervisor knows of one child now."""
-
-    address: Address
-    actor: Supervised | None = None
-    crashes: int = -1
-    restarts: int = 0
-    parked_until: float | None = None
-    is_over: bool = False  # ended, and not to be restarted
-    last_error: str = ""
-    displaced: list[Supervised] = field(default_factory=list)
-
-    @property
-    def zombies(self) -> int:
-        """Incarnations that were given up and whose threads still hang; any thread may ask."""
-        return sum(not actor.gone.is_set() for actor in self.displaced)
-
-    def displace(self, actor: Supervised) -> None:
-        """See that `actor` reads nothing more; if it lives, it is told to stop, and watched."""
-        self.address.fence(actor.inbox.incarnation)
-        if actor.thread_id is not None and not actor.gone.is_set() and actor not in self.displaced:
-            self.displaced = [*(other for other in self.displaced if not other.gone.is_set()), actor]
-            actor.actor_ref.stop(block=False)
-            actor.interrupt()
+TICKETS = itertools.count(1)
+"""Never the same twice: what an earlier incarnation of a supervisor had due is none of its successor's business."""
 
 
 class Supervisor(Supervised):
-    """Keeps `children` alive, one for one. `on_exit` hears of every child that ended, `on_restart` of every restart."""
+    """Keeps `children` alive as `policy` says. Children without an entry in `addresses` get an address of their own."""
+
+    KIND = "supervisor"
 
     def __init__(
         self,
         address: Address,
         *,
         children: Sequence[Child],
-        addresses: Mapping[str, Address],
-        intensity: int = 5,
-        period_s: float = 30.0,
-        on_exit: Callable[[Exited], None] = lambda report: None,
-        on_restart: Callable[[str], None] = lambda name: None,
-        clock: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
+        addresses: Mapping[str, Address] | None = None,
+        policy: Policy | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         super().__init__(address)
-        names = [child.name for child in children]
-        if len(names) != len(set(names)):
-            raise ValueError(f"{address.name}: a child's name is given twice in {names}")
-        self.children = {child.name: child for child in children}
-        self.running = {name: Running(addresses[name]) for name in names}
-        self._intensity, self._period_s = intensity, period_s
-        self._on_exit, self._on_restart = on_exit, on_restart
-        self._clock, self._chance = clock, chance
-        self._recent: deque[float] = deque()
+        self.policy, self._hooks = policy or Policy(), hooks or Hooks()
+        self.policy.check(children)
+        self._intensity = Intensity(self.policy.intensity, self.policy.period_s)
+        self._clock = address.clock
         self._log = logs.logger(address.name)
-        for running in self.running.values():
-            running.address.parent = address
+        given = addresses or {}
+        self.running = {child.name: self._known(child, given.get(child.name)) for child in children}
 
     def init(self) -> None:
-        for name in self.children:
+        for running in list(self.running.values()):
             try:
-                self._start(name)
+                self._start(running)
             except Exception as error:
-                self._stop_children()
-                raise FailedToStart(f"{name} could not start: {error}") from error
-        self.address.tell_after(CHECK_EVERY_S, Tick())
+                self._halt(self.running.values())
+                if isinstance(error, Fatal):
+                    raise
+                raise FailedToStart(f"{running.child.name} could not start: {error}") from error
+        self.address.tell_after(self.policy.check_every_s, Tick())
 
-    def handle(self, message: SupervisorInbox) -> None:
+    def handle(self, message: SupervisorInbox) -> object:
         match message:
             case Exited():
-                if message.incarnation == self.running[message.child].address.incarnation:
-                    self._ended(message)
+                self._exited(message)
             case RestartDue():
-                running = self.running[message.child]
-                if running.actor is None and message.incarnation == running.address.incarnation:
-                    self._restart(message.child)
+                self._restart_due(message)
             case Tick():
                 self._check_deadlines()
-                self.address.tell_after(CHECK_EVERY_S, Tick())
+                self.address.tell_after(self.policy.check_every_s, Tick())
+            case StartChild() | TerminateChild() | RestartChild() | DeleteChild():
+                try:
+                    return self._change(message)
+                except ChildError as error:
+                    return error
             case _:
                 assert_never(message)
+        return None
 
     def cleanup(self, reason: BaseException | None) -> None:
-        self._stop_children()
+        self._halt(self.running.values())
+        for running in self.running.values():
+            if running.is_dynamic:
+                self._close(running)
 
     def interrupt(self) -> None:
-        for running in self.running.values():
+        for running in list(self.running.values()):
             if running.actor is not None:
-                running.actor.interrupt()
+                attempt(running.actor.interrupt)
 
     def describe(self) -> list[dict[str, Any]]:
         """The children as plain facts, for people; may be called from any thread."""
-        return [self._describe_child(name, running) for name, running in self.running.items()]
+        return [running.describe(self._hooks.zombies) for running in list(self.running.values())]
 
-    def _describe_child(self, name: str, running: Running) -> dict[str, Any]:
-        actor, now = running.actor, time.monotonic()
-        since = actor.inbox.since if actor is not None else None
-        waits = "parked" if running.parked_until else "ended" if running.is_over else "restarting"
-        state = "running" if actor is not None else waits
+    def count_children(self) -> dict[str, int]:
+        """How many are specified and how many live; of which kind."""
+        children = list(self.running.values())
+        supervisors = sum(issubclass(running.child.actor, Supervisor) for running in children)
         return {
-            "name": name,
-            "state": state,
-            "incarnation": running.address.incarnation,
-            "restarts": running.restarts,
-            "inbox": running.address.depth,
-            "message_age_s": round(now - since, 3) if since is not None else None,
-            "zombies": running.zombies,
-            "last_error": running.last_error,
-            "children": actor.describe() if isinstance(actor, Supervisor) else [],
+            "specs": len(children),
+            "active": sum(running.actor is not None for running in children),
+            "supervisors": supervisors,
+            "workers": len(children) - supervisors,
         }
 
-    def _start(self, name: str) -> None:
-        child, running = self.children[name], self.running[name]
-        if running.address.actor is not None:
-            running.displace(running.address.actor)  # it may be left from a supervisor that hung
-        child.actor.start(running.address, **child.arguments)
-        actor = running.address.actor
-        assert actor is not None
-        running.actor, running.parked_until = actor, None
+    def _known(self, child: Child, address: Address | None = None, *, is_dynamic: bool = False) -> Running:
+        if address is None:
+            address = Address(child.name, clock=self.address.clock, dead_letters=self.address.dead_letters)
+        address.parent, address.mailbox = self.address, child.mailbox
+        return Running(child, address, is_dynamic)
+
+    def _start(self, running: Running) -> None:
+        """Returns when the child's `init` has; raises what that raised."""
+        child, address = running.child, running.address
+        self._check_present()
+        if isinstance(address.actor, Supervised) and not address.actor.inbox.is_fenced:
+            self._displace(address.actor)  # it may be left from a supervisor that hung
+        address.reopen()
+        child.actor.start(address, **child.arguments)
+        actor = address.actor
+        assert isinstance(actor, Supervised)
+        running.actor, running.state, running.ticket = actor, "running", None
         try:
             actor.ready.get(timeout=child.start_timeout_s)
-        except BaseException:
-            running.actor = None
-            running.displace(actor)
-            raise
+        except BaseException as error:
+            running.actor, running.state = None, "stopped"
+            self._displace(actor)
+            if not isinstance(error, Ignore):
+                raise
+            self._close(running)
 
-    def _ended(self, report: Exited) -> None:
-        name = report.child
-        child, running = self.children[name], self.running[name]
-        lived_s = self._clock() - running.actor.born if running.actor else 0.0
-        running.actor = None
-        running.address.fence(report.incarnation)
-        if isinstance(report.reason, Fatal):
-            raise report.reason
-        if report.reason is not None:
-            running.last_error = f"{type(report.reason).__name__}: {report.reason}"
-            self._log.error(
-                "an actor crashed",
-                child=name,
-                incarnation=report.incarnation,
-                reason=running.last_error,
-                message_type=type(report.message).__name__,
-                correlation_id=report.correlation_id,
-                stack="".join(traceback.format_exception(report.reason)),
-            )
-        self._on_exit(report)
-        if child.restart == "temporary" or (child.restart == "transient" and report.reason is None):
-            running.is_over = True
+    def _check_present(self) -> None:
+        """Raises Abandoned in a supervisor that was given up: from where it hung it must not meddle any more."""
+        if self.inbox.is_fenced:
+            raise Abandoned(f"{self.address.name} was given up, and leaves the children to its successor")
+
+    def _displace(self, actor: Supervised) -> None:
+        """See that `actor` reads nothing more; if it lives it is told to stop, and counted until it does."""
+        actor.address.fence(actor.inbox.incarnation)
+        if actor.gone.is_set():
             return
-        running.crashes = 0 if lived_s > child.stable_after_s else running.crashes + 1
-        if child.is_parked_on_escalation and isinstance(report.reason, Escalated | FailedToStart):
-            self._park(name)
+        if actor.thread_id is not None:
+            self._hooks.zombies.add(actor)
+        else:
+            pykka.ActorRegistry.unregister(actor.actor_ref)  # its thread could not be started
+        _tell_to_stop(actor)
+
+    def _close(self, running: Running) -> None:
+        """Nobody will read its address any more; if it was a supervisor, nor those below."""
+        running.address.close()
+        if isinstance(running.address.actor, Supervisor):
+            for below in list(running.address.actor.running.values()):
+                self._close(below)
+
+    def _exited(self, message: Exited) -> None:
+        running = self.running.get(message.child)
+        actor = running.actor if running is not None else None
+        if running is None or actor is None or actor.inbox.incarnation != message.incarnation:
+            return  # a report from an earlier incarnation
+        if actor.gone.is_set():  # else it is of an earlier child of that name, whose address was another
+            self._ended(running, message)
+
+    def _ended(self, running: Running, message: Exited) -> None:
+        """The child's incarnation ended by itself, or hung and was displaced."""
+        child, actor, reason = running.child, running.actor, message.reason
+        running.actor, running.state = None, "stopped"
+        running.address.fence(message.incarnation)
+        self._report(running, message)
+        if isinstance(reason, Fatal):
+            raise reason
+        self._check_present()
+        is_orderly = reason is None or isinstance(reason, Shutdown)
+        if child.restart == "temporary" or (child.restart == "transient" and is_orderly):
+            self._over(running)
             return
-        delay_s = min(child.max_backoff_s, child.min_backoff_s * 2 ** min(running.crashes, 60))
-        self._restart_in(name, delay_s * (1 + 0.2 * self._chance()))
+        if actor is not None and self._clock() - actor.born > child.backoff.stable_after_s:
+            running.crashes = 0
+        self._bring_back(running, reason)
 
-    def _park(self, name: str) -> None:
-        running = self.running[name]
-        delay_s = PARK_S[min(running.crashes, len(PARK_S) - 1)]
-        running.parked_until = self._clock() + delay_s
-        self._log.error("a group is parked: it crashed too often", child=name, tried_again_in_s=delay_s)
-        self._restart_in(name, delay_s)
-
-    def _restart_in(self, name: str, delay_s: float) -> None:
-        due = RestartDue(child=name, incarnation=self.running[name].address.incarnation)
-        self.address.tell_after(delay_s, due)
-
-    def _restart(self, name: str) -> None:
-        running = self.running[name]
-        if not running.parked_until:
-            self._count_restart(name)
-        running.restarts += 1
-        self._on_restart(name)
-        incarnation = running.address.incarnation
-        try:
-            self._start(name)
-        except Exception as error:  # noqa: BLE001  # whatever it was, a failed start is one more restart
-            self._ended(Exited(child=name, incarnation=incarnation, reason=error, message=None, correlation_id=""))
+    def _over(self, running: Running) -> None:
+        """It ended by itself and is not started again, which may end this supervisor too."""
+        child = running.child
+        self._close(running)
+        if child.restart == "temporary":
+            del self.running[child.name]
+        if not child.is_significant:
             return
-        self._log.warning("an actor was restarted", child=name, incarnation=running.address.incarnation)
+        others = [other for other in self.running.values() if other.child.is_significant and other.state != "stopped"]
+        if self.policy.auto_shutdown == "any_significant" or not others:
+            raise AutoShutdown(f"{child.name} has ended, which was significant")
 
-    def _count_restart(self, name: str) -> None:
-        now = self._clock()
-        self._recent.append(now)
-        while self._recent[0] < now - self._period_s:
-            self._recent.popleft()
-        if len(self._recent) > self._intensity:
-            raise Escalated(f"{name}: more than {self._intensity} restarts in {self._period_s:.0f} s")
+    def _bring_back(self, running: Running, reason: BaseException | None) -> None:
+        """Have it and its group started again after its back-off, unless that is one restart too many."""
+        name, backoff = running.child.name, running.child.backoff
+        delay_s = backoff.delay_s(running.crashes, chance=self._hooks.chance())
+        running.crashes += 1
+        if running.child.is_parked_on_escalation and isinstance(reason, Escalated | FailedToStart):
+            self._park(running)
+            return
+        if backoff.max_restarts is not None and running.crashes > backoff.max_restarts:
+            raise Escalated(f"{name}: more than {backoff.max_restarts} restarts without a stable time") from reason
+        if self._intensity.is_exceeded(self._clock()):
+            limit, period_s = self.policy.intensity, self.policy.period_s
+            raise Escalated(f"{name}: more than {limit} restarts in {period_s:.0f} s") from reason
+        group = self._group(running)
+        self._halt(group)
+        for bystander in [other for other in group if other.child.restart == "temporary"]:
+            self._close(bystander)
+            del self.running[bystander.child.name]
+        self._restart_in(delay_s, group, "restarting")
+
+    def _group(self, running: Running) -> list[Running]:
+        """Who is restarted together with it, itself included, in their order."""
+        everyone = list(self.running.values())
+        match self.policy.strategy:
+            case "one_for_one":
+                return [running]
+            case "one_for_all":
+                return everyone
+            case "rest_for_one":
+                return everyone[everyone.index(running) :]
+            case _:
+                assert_never(self.policy.strategy)
+
+    def _park(self, running: Running) -> None:
+        delay_s = PARK_S[min(running.crashes, len(PARK_S)) - 1]
+        self._log.error("a group is parked: it crashed too often", child=running.child.name, tried_again_in_s=delay_s)
+        self._restart_in(delay_s, [running], "parked")
+
+    def _restart_in(self, delay_s: float, group: Sequence[Running], state: State) -> None:
+        """Those of one ticket are started together, but who was stopped or given another ticket meanwhile."""
+        ticket = next(TICKETS)
+        for running in group:
+            running.state, running.ticket = state, ticket
+        self.address.tell_after(delay_s, RestartDue(child=group[0].child.name, ticket=ticket))
+
+    def _restart_due(self, message: RestartDue) -> None:
+        for running in [running for running in self.running.values() if running.ticket == message.ticket]:
+            name, incarnation = running.child.name, running.address.incarnation
+            running.restarts += 1
+            attempt(self._hooks.on_restart, name)
+            try:
+                self._start(running)
+            except (Fatal, Abandoned):
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever it was, a failed start is one more restart
+                self._report(running, Exited(child=name, incarnation=incarnation, reason=error))
+                self._bring_back(running, error)
+                if running.state != "parked":
+                    return
+            if running.actor is not None:
+                self._log.warning("an actor was restarted", child=name, incarnation=incarnation)
 
     def _check_deadlines(self) -> None:
-        now = time.monotonic()
-        for name, child in self.children.items():
-            actor = self.running[name].actor
-            since = actor.inbox.since if actor is not None else None
-            if actor is None or child.deadline_s is None or since is None or now - since <= child.deadline_s:
+        for running in list(self.running.values()):
+            actor, limit_s = running.actor, running.child.deadline_s
+            since = actor.inbox.silent_since if actor is not None else None
+            if actor is None or limit_s is None or since is None or self._clock() - since <= limit_s:
                 continue
-            letter = actor.inbox.current
-            hung = Hung(f"{name} has been at one message for more than {child.deadline_s} s")
-            frame = sys._current_frames().get(actor.thread_id or 0)
-            hung.add_note("".join(traceback.format_stack(frame)))
-            self.running[name].displace(actor)
-            self._ended(
-                Exited(
-                    child=name,
-                    incarnation=actor.inbox.incarnation,
-                    reason=hung,
-                    message=letter.message if letter else None,
-                    correlation_id=letter.correlation_id if letter else "",
-                )
-            )
+            if not self._hooks.is_excused(actor):
+                hung = Hung(f"{running.child.name} has been at one message for more than {limit_s} s")
+                report = give_up(actor, Lost.HUNG, hung)
+                self._displace(actor)
+                self._ended(running, report)
+        limit = self._hooks.zombie_limit
+        if limit is not None and self._hooks.zombies.count() > limit:
+            raise Fatal(f"more than {limit} threads hang: only a new process helps", exit_code=EXIT_ZOMBIES)
 
-    def _stop_children(self) -> None:
+    def _halt(self, children: Iterable[Running]) -> None:
         """In reverse order, each within its `shutdown_s`; one that does not end is fenced and left behind."""
-        for name in reversed(self.children):
-            running = self.running[name]
-            actor, running.actor = running.actor, None
-            if actor is None:
-                continue
-            actor.actor_ref.stop(block=False)
-            actor.interrupt()
-            if not actor.gone.wait(self.children[name].shutdown_s):
-                self._log.warning("an actor did not stop in time", child=name)
-            running.displace(actor)
+        children = list(children)
+        stopping = [(running, running.actor) for running in reversed(children) if running.actor is not None]
+        for batch in [stopping] if self.policy.stops_together else [[one] for one in stopping]:
+            begun_at = time.monotonic()
+            for _, actor in batch:
+                _tell_to_stop(actor)
+            for running, actor in batch:
+                running.actor = None
+                if not actor.gone.wait(max(0.0, begun_at + running.child.shutdown_s - time.monotonic())):
+                    error = Abandoned(f"{running.child.name} did not stop within {running.child.shutdown_s} s")
+                    self._report(running, give_up(actor, Lost.ABANDONED, error))
+                elif actor.reason is not None:
+                    self._report(running, actor.exited(actor.reason))
+                self._displace(actor)
+        for running in children:
+            running.state, running.ticket = "stopped", None
+
+    def _change(self, request: ChildRequest) -> Address | None:
+        """What somebody asks of the children. Raises ChildError."""
+        if isinstance(request, StartChild):
+            return self._start_more(request.child)
+        running = self.running.get(request.name)
+        if running is None:
+            raise NotFound(f"{self.address.name} has no child {request.name}")
+        is_lasting = running.child.restart != "temporary"
+        is_forced = isinstance(request, RestartChild) and request.is_forced and is_lasting
+        if not isinstance(request, TerminateChild) and not is_forced and running.state != "stopped":
+            is_down = running.actor is None
+            raise (StillRestarting if is_down else StillRunning)(f"{request.name} is {running.state}")
+        match request:
+            case TerminateChild():
+                self._halt([running])
+                self._close(running)
+                if not is_lasting:
+                    del self.running[request.name]
+            case DeleteChild():
+                self._close(running)
+                del self.running[request.name]
+            case RestartChild():
+                self._renew(running, is_forced=is_forced)
+        return None
+
+    def _start_more(self, child: Child) -> Address:
+        known = self.running.get(child.name)
+        if known is not None:
+            raise (AlreadyPresent if known.state == "stopped" else AlreadyStarted)(f"{child.name} is {known.state}")
+        self.policy.check([child])
+        running = self.running[child.name] = self._known(child, is_dynamic=True)
+        try:
+            self._start(running)
+        except Exception as error:
+            del self.running[child.name]
+            self._close(running)
+            if isinstance(error, Fatal):
+                raise
+            raise DidNotStart(f"{child.name} did not start: {error}") from error
+        if child.restart == "temporary":
+            running.child = replace(child, arguments={})  # never needed again, and they may be large
+            if running.actor is None:
+                del self.running[child.name]
+        return running.address
+
+    def _renew(self, running: Running, *, is_forced: bool) -> None:
+        """Start a child that is stopped; or, if forced, one in whatever state, as if it had never crashed."""
+        if is_forced:
+            self._halt([running])
+            running.crashes = 0
+            self._restart_in(0.0, [running], "restarting")
+            return
+        try:
+            self._start(running)
+        except Fatal:
+            raise
+        except Exception as error:
+            self._close(running)
+            raise DidNotStart(f"{running.child.name} did not start: {error}") from error
+
+    def _report(self, running: Running, end: Exited) -> None:
+        report = ExitReport(supervisor=self.address.name, restart=running.child.restart, **vars(end))
+        if not report.is_orderly:
+            running.last_error = f"{type(report.reason).__name__}: {report.reason}"
+            self._log.error("an actor crashed", **report.facts())
+        attempt(self._hooks.on_exit, report)
+
+
+def _tell_to_stop(actor: Supervised) -> None:
+    actor.actor_ref.stop(block=False)
+    attempt(actor.interrupt)
 
 
 def start_root(supervisor: type[Supervisor], arguments: Mapping[str, Any], *, timeout_s: float = 30.0) -> Supervisor:

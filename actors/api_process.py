@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, assert_never
 
-from actors.base import Address, MailboxFull, Supervised
+from actors.address import Address, MailboxFull
+from actors.base import Supervised
 from actors.messages import ApiProcessInbox, ChildProcessEnded, Tick
 from metrics import control_channel
 from metrics.control_channel import Answer

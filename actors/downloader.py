@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from actors.base import Address
+from actors.address import Address
 from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.dependency import calling
 from actors.health import HealthBoard
@@ -221,7 +221,8 @@ class Downloader(Worker):
             node=self.node,
             correlation_id=row["correlation_id"],
         ):
-            self.log.info("a download is complete", movie_id=movie_id, release=row["title"])
+            cid = row["correlation_id"]
+            self.log.info("a download is complete", movie_id=movie_id, release=row["title"], correlation_id=cid)
 
     def _stalled(self, watch: Watch, seen: ClientDownload) -> str | None:
         """Why the download is given up, None while it may go on. A paused one is somebody's wish."""
@@ -277,4 +278,5 @@ class Downloader(Worker):
             correlation_id=row["correlation_id"],
         )
         self.metrics.downloads_failed.labels(client=self._client.name).inc()
-        self.log.warning("a download failed", movie_id=movie_id, release=row["title"], reason=error)
+        cid, title = row["correlation_id"], row["title"]
+        self.log.warning("a download failed", movie_id=movie_id, release=title, reason=error, correlation_id=cid)

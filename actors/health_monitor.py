@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
-from actors.base import Address, Supervised
-from actors.breaker import Breaker, BreakerState
+from actors.address import Address
+from actors.base import Supervised
+from actors.breaker import Breaker, BreakerState, SavedBreaker
 from actors.health import HealthBoard
-from actors.messages import Tick
+from actors.messages import HealthMonitorInbox, Tick, WakeUp
 from metrics import logs
 from metrics.catalogue import Catalogue
 from movies.movie import MovieState
@@ -17,6 +18,15 @@ from storage.errors import DatabaseUnavailable
 
 CHECK_EVERY_S = 2.0
 COUNT_EVERY_S = 10.0
+CLOSED = (BreakerState.CLOSED, "", 0)
+USE = {
+    BreakerState.OPEN: "not used now:",
+    BreakerState.HALF_OPEN: "tried again:",
+    BreakerState.FORCED_OPEN: "not used until its breaker is closed:",
+    BreakerState.DISABLED: "used whether it answers or not:",
+    BreakerState.METRICS_ONLY: "used whether it answers or not:",
+}
+"""What a breaker's state means for its dependency."""
 
 
 class HealthMonitor(Supervised):
@@ -40,7 +50,7 @@ class HealthMonitor(Supervised):
         self._standing, self._describe_tree, self._metrics = standing, describe_tree, metrics
         self._log = logs.logger(address.name)
         self._clock, self._next_count = clock, 0.0
-        self._saved: dict[str, tuple[str, str]] = {}
+        self._saved: dict[str, tuple[BreakerState, str, int]] = {}
 
     def init(self) -> None:
         for source, text in self._standing:
@@ -48,38 +58,51 @@ class HealthMonitor(Supervised):
                 self._log.warning("worth knowing", source=source, reason=text)
         self.address.tell_after(0.0, Tick())
 
-    def handle(self, message: Tick) -> None:
-        self._look_at_breakers()
-        self._look_at_groups()
-        if self._clock() >= self._next_count:
-            self._next_count = self._clock() + COUNT_EVERY_S
-            self._look_at_work()
-        self.address.tell_after(CHECK_EVERY_S, Tick())
+    def handle(self, message: HealthMonitorInbox) -> None:
+        match message:
+            case WakeUp():
+                self._look_at_breakers()
+            case Tick():
+                self._look_at_breakers()
+                self._look_at_groups()
+                if self._clock() >= self._next_count:
+                    self._next_count = self._clock() + COUNT_EVERY_S
+                    self._look_at_work()
+                self.address.tell_after(CHECK_EVERY_S, Tick())
+            case _:
+                assert_never(message)
 
     def _look_at_breakers(self) -> None:
+        changed = {}
         for breaker in self._breakers:
-            source = f"breaker:{breaker.dependency}"
-            if breaker.state is BreakerState.CLOSED:
+            breaker.tick()
+            saved, source = breaker.saved(), f"breaker:{breaker.dependency}"
+            if saved.state is BreakerState.CLOSED:
                 self._health.clear(source)
             else:
-                self._health.set(source, f"{breaker.dependency} is not used now: {breaker.reason}")
-        changed = [b for b in self._breakers if self._saved.get(b.dependency, ("closed", "")) != (b.state, b.reason)]
-        if not changed:
-            return
+                self._health.set(source, f"{breaker.dependency}: {USE[saved.state]} {saved.reason}".rstrip())
+            if self._saved.get(breaker.dependency, CLOSED) != (saved.state, saved.reason, saved.opened_count):
+                changed[breaker.dependency] = saved
+        if changed:
+            self._save(changed)
+
+    def _save(self, changed: Mapping[str, SavedBreaker]) -> None:
+        """For the next start. While the database is away they stay to be saved."""
         try:
             with self._database.transaction() as connection:
-                for breaker in changed:
+                for dependency, saved in changed.items():
                     breakers.save(
                         connection,
                         node=self._node,
-                        dependency=breaker.dependency,
-                        state=breaker.state.value,
-                        retry_in_s=breaker.retry_in_s(),
-                        reason=breaker.reason,
+                        dependency=dependency,
+                        state=saved.state.value,
+                        retry_in_s=saved.retry_in_s,
+                        opened_count=saved.opened_count,
+                        reason=saved.reason,
                     )
         except DatabaseUnavailable:
             return
-        self._saved |= {breaker.dependency: (breaker.state.value, breaker.reason) for breaker in changed}
+        self._saved |= {name: (saved.state, saved.reason, saved.opened_count) for name, saved in changed.items()}
 
     def _look_at_work(self) -> None:
         """What waits for a person: dead letters, and movies that are blocked."""
@@ -101,15 +124,9 @@ class HealthMonitor(Supervised):
     def _look_at_groups(self) -> None:
         tree = self._describe_tree()
         self._metrics.parked.set(sum(child["state"] == "parked" for child in tree))
-        self._metrics.zombies.set(zombies(tree))
         for child in tree:
             source = f"group:{child['name']}"
             if child["state"] == "parked":
                 self._health.set(source, f"{child['name']} crashed too often: {child['last_error']}", severity="error")
             else:
                 self._health.clear(source)
-
-
-def zombies(children: Sequence[Mapping[str, Any]]) -> int:
-    """How many given-up incarnations still hang, in these children and all below them."""
-    return sum(child["zombies"] + zombies(child["children"]) for child in children)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from actors.base import Address
-from actors.breaker import Breaker, Outage
+from actors.address import Address
+from actors.breaker import Breaker
 from actors.health import HealthBoard
 from actors.messages import Tick
 from actors.root_watch import RootWatch
@@ -25,7 +25,6 @@ from movies.profile import Profile
 from movies.quality import Revision, quality_named
 from movies.release import ParsedRelease, parse_release
 from storage import acquisition, downloads, imports, movies, progress
-from storage.acquisition import root_lane
 from storage.errors import DatabaseUnavailable
 from storage.file_access import FileHelper, HelperGone, HelperHung
 from storage.file_errors import (
@@ -48,7 +47,6 @@ CHECK_EVERY_S = 30.0
 DATABASE_WAIT_S = 0.2
 STABLE_WAIT_S = 5.0
 PROGRESS_EVERY_S = 0.5
-ROOT_IS_DOWN = (NoSpace, ReadOnly, FolderGone, HelperHung, HelperGone)
 HOSTILE = (NoFilmReason.UNSAFE_PATH, NoFilmReason.DANGEROUS)
 
 
@@ -86,10 +84,12 @@ class Importer(Worker):
             root,
             min_free_bytes=rules.min_free_bytes,
             helper=helper,
+            breaker=breaker,
             database=self.database,
             health=health,
             free_bytes=self.metrics.free_bytes,
         )
+        self._source_item = f"download folder:{root}"
         self._reported_at = 0.0
 
     def init(self) -> None:
@@ -145,12 +145,20 @@ class Importer(Worker):
                 journal = self._plan(claim, download)
                 if journal is None:
                     return
+                self.inbox.go_on()
                 staged = self._stage(journal)
+            self.inbox.go_on()
             self._place(journal, staged)
             self._record(claim, download, staged)
-        except ROOT_IS_DOWN as error:
-            self._health.set(root_lane(str(self._root)), f"an import waits: {error}")
-            raise Outage(str(error)) from error
+            self._watch.up()
+            self._health.clear(self._source_item)
+        except (FolderGone, HelperHung) as error:
+            if not self._watch.is_there():
+                raise self._watch.down(error) from error
+            self._health.set(self._source_item, f"{error}: an import waits", severity="error")
+            raise PutOff(str(error), waiting_for="the folder of a download", delay_s=CHECK_EVERY_S) from error
+        except (NoSpace, ReadOnly, HelperGone) as error:
+            raise self._watch.down(error) from error
 
     def _plan(self, claim: Claim, download: Mapping[str, Any]) -> dict[str, Any] | None:
         """Choose the film and write the journal; None when there is nothing to import and the job has ended."""
@@ -169,10 +177,7 @@ class Importer(Worker):
             if not is_upgrade(new, over=held, profile=profile):
                 self._decline(claim, download, f"not an upgrade of {quality_full(held.quality, held.revision)}")
                 return None
-        if (free_bytes := self._helper.free_bytes(self._root)) < self._rules.min_free_bytes:
-            raise NoSpace(
-                f"{self._root} has {free_bytes} bytes free, roots.min_free wants {self._rules.min_free_bytes}"
-            )
+        self._watch.require_room()
         folder, name = self._target(movie, download, extension=extension_of(source))
         self._helper.make_folders(self._root, folder)
         recycle = f"{self._rules.recycle_bin}/{download_id}"
@@ -315,7 +320,6 @@ class Importer(Worker):
             )
             if self._rules.transfer == "move":
                 acquisition.remove(connection, download, with_data=True)
-        self._health.clear(root_lane(str(self._root)))
         self.metrics.imports.labels(method=method).inc()
         self.log.info("a film was imported", movie_id=movie_id, path=path, method=method)
 
@@ -367,6 +371,7 @@ class Importer(Worker):
 
     def _reporter(self, journal: Mapping[str, Any]) -> Callable[[int, int], None]:
         def report(done_bytes: int, total_bytes: int) -> None:
+            self.inbox.go_on()
             now = self._clock()
             if now - self._reported_at < PROGRESS_EVERY_S:
                 return

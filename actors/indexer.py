@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from actors.base import Address
+from actors.address import Address
 from actors.breaker import Breaker, Outage
 from actors.dependency import calling
 from actors.health import HealthBoard

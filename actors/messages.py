@@ -1,11 +1,15 @@
 """Everything the actors tell each other, on one page. Commands in the imperative, events in the past.
 
-Messages are wake-ups: what must not be lost is a row in the database before the message is sent.
+Messages are wake-ups: what must not be lost is a row in the database before the message is sent. What a supervisor is
+asked about its children stands with the Child, in `actors/child.py`.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from storage.jobs import Claim
+
+CrashKind = Literal["exception", "system_exit", "keyboard_interrupt", "hang"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +19,9 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True)
 class Crash:
-    """To any actor, in debug mode only: raise an exception."""
+    """To any actor, in debug mode only: raise an exception, or never come back."""
 
-    reason: str = "asked to crash"
+    how: CrashKind = "exception"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class WakeUp:
-    """To the queue: jobs were added or a breaker changed."""
+    """To the queue: jobs were added or a breaker changed. To the health monitor: a breaker changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +67,31 @@ class ChildProcessEnded:
 
 @dataclass(frozen=True, kw_only=True)
 class Exited:
-    """To a supervisor: an incarnation ended. `reason` None means by itself, in order."""
+    """To a supervisor: an incarnation ended. `reason` None: in order; `message` was in work then."""
 
     child: str
     incarnation: int
     reason: BaseException | None
-    message: object
-    correlation_id: str
+    message: object = None
+    correlation_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestartDue:
-    """To a supervisor, by its own timer."""
+    """To a supervisor, by its own timer: start `child` and its group again. An older ticket is not valid any more."""
 
     child: str
-    incarnation: int
+    ticket: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terminated:
+    """To who watches an address: its actor has ended for good."""
+
+    name: str
 
 
 QueueInbox = Tick | WakeUp | WorkEnded | WorkReturned | WorkCrashed
 WorkerInbox = Tick | Work
+HealthMonitorInbox = Tick | WakeUp
 ApiProcessInbox = Tick | ChildProcessEnded
-SupervisorInbox = Tick | Exited | RestartDue

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import assert_never
 
-from actors.base import EXIT_IN_USE, Address, Fatal, MailboxFull, Supervised
+from actors.address import Address, MailboxFull
+from actors.base import EXIT_IN_USE, Fatal, Supervised
 from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.messages import QueueInbox, Tick, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
 from actors.ticker import Ticker
@@ -107,16 +108,23 @@ class Queue(Supervised):
                 self._is_woken = False
                 self._ticker.set(self._cycle())
             case WorkEnded():
-                self._working.pop(message.claim.job_id, None)
+                self._no_longer_working(message.claim)
                 self._wake()
             case WorkReturned():
-                self._working.pop(message.claim.job_id, None)
+                self._no_longer_working(message.claim)
                 self._returned.append(message.claim)
                 self._ticker.set(UNREACHABLE_S)
             case WorkCrashed():
                 self._crashed(message)
             case _:
                 assert_never(message)
+
+    def _no_longer_working(self, claim: Claim) -> bool:
+        """False if it was not this claim of the job that is in work: its worker may have been given up long ago."""
+        if self._working.get(claim.job_id) != claim:
+            return False
+        del self._working[claim.job_id]
+        return True
 
     def _wake(self) -> None:
         """Ask for a cycle once; cleared before the cycle reads, so that what comes meanwhile is seen."""
@@ -191,7 +199,8 @@ class Queue(Supervised):
 
     def _dispatch(self, claim: Claim) -> None:
         self._working[claim.job_id] = claim
-        self._lanes[claim.lane].address.tell(Work(claim=claim), urgent=True)
+        address = self._lanes[claim.lane].address
+        address.tell(Work(claim=claim), urgent=True, correlation_id=claim.correlation_id)
 
     def _keep_house(self) -> None:
         if not self._database.holds_node():
@@ -229,7 +238,7 @@ class Queue(Supervised):
     def _crashed(self, message: WorkCrashed) -> None:
         """A worker's bug spends an attempt of the job, at once and not when the lease runs out."""
         claim = message.claim
-        if self._working.pop(claim.job_id, None) is None:
+        if not self._no_longer_working(claim):
             return
         try:
             with self._database.transaction() as connection:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actors.base import Address
+from actors.address import Address
 from actors.worker import Worker
 from movies.decision import Verdict, decide, ranked
 from movies.movie import MovieId, ReleaseId

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from actors.base import Address
+from actors.address import Address
 from actors.messages import Tick
 
 

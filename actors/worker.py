@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from actors.base import CORRELATION, Address, Supervised
+from actors.address import Address
+from actors.base import Supervised
 from actors.breaker import BreakerOpen, Outage
 from actors.messages import Tick, Work, WorkEnded, WorkerInbox, WorkReturned
 from metrics import logs
@@ -89,8 +90,6 @@ class Worker(Supervised):
                 assert_never(message)
 
     def _do(self, claim: Claim) -> None:
-        CORRELATION.set(claim.correlation_id)
-        logs.bind_correlation(claim.correlation_id)
         start, outcome = time.monotonic(), "done"
         try:
             try:
@@ -109,8 +108,6 @@ class Worker(Supervised):
         except Fenced as error:
             outcome = "fenced"
             self.log.warning("a job was taken away", job_id=claim.job_id, reason=str(error))
-        finally:
-            logs.bind_correlation("")
         self.metrics.jobs_ended.labels(kind=claim.kind, outcome=outcome).inc()
         self.metrics.job_seconds.labels(kind=claim.kind).observe(time.monotonic() - start)
         message = WorkReturned(claim=claim) if outcome == "returned" else WorkEnded(claim=claim)

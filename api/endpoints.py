@@ -49,7 +49,11 @@ class Endpoints:
             Route("/metrics", self.metrics, methods=get),
             Route("/api/health", self.health, methods=get),
             Route("/api/breakers", self.breakers, methods=get),
+            Route("/api/breakers/{action}/{dependency:path}", self.change_breaker, methods=post),
             Route("/api/supervision", self.supervision, methods=get),
+            Route("/api/supervision/restart/{actor:path}", self.restart, methods=post),
+            Route("/api/supervision/dead-letters", self.dead_letters, methods=get),
+            Route("/api/supervision/stacks", self.stacks, methods=get),
             Route("/api/queue/status", self.queue_status, methods=get),
             Route("/api/queue", self.queue, methods=get),
             Route("/api/queue/{id:int}", self.job, methods=get),
@@ -58,7 +62,7 @@ class Endpoints:
             Route("/api/movies/{id:int}/releases", self.releases, methods=get),
             Route("/api/downloads", self.downloads, methods=get),
             Route("/api/events", self.events, methods=get),
-            Route("/api/debug/crash/{actor}", self.crash, methods=post),
+            Route("/api/debug/crash/{actor:path}", self.crash, methods=post),
         ]
 
     async def healthz(self, request: Request) -> Response:
@@ -96,6 +100,22 @@ class Endpoints:
 
     async def supervision(self, request: Request) -> Response:
         return await self._from_daemon("tree")
+
+    async def change_breaker(self, request: Request) -> Response:
+        """`action` is open (until told otherwise), close, disable or reset; the breaker as it is then."""
+        return await self._have_daemon("breaker", **request.path_params)
+
+    async def restart(self, request: Request) -> Response:
+        """Restart an actor or a group, also a parked one, now and as if it had never crashed."""
+        return await self._have_daemon("restart", **request.path_params)
+
+    async def dead_letters(self, request: Request) -> Response:
+        """The last messages between actors that nobody handled."""
+        return await self._from_daemon("dead_letters")
+
+    async def stacks(self, request: Request) -> Response:
+        """What every thread of the daemon does now."""
+        return await self._from_daemon("stacks")
 
     async def queue_status(self, request: Request) -> Response:
         """`status` is "active" while the queue claims jobs; counts per state."""
@@ -166,10 +186,13 @@ class Endpoints:
         )
 
     async def crash(self, request: Request) -> Response:
-        """Debug mode only: make an actor crash, to see the supervisor at work."""
-        actor = request.path_params["actor"]
+        """Debug mode only: make an actor crash or hang (`how`), to see the supervisor at work."""
+        return await self._have_daemon("crash", how=request.query_params.get("how", "exception"), **request.path_params)
+
+    async def _have_daemon(self, what: str, **facts: str) -> Response:
+        """404 for what it does not know, 503 if it does not answer."""
         try:
-            return Answer({"crashed": await self._daemon.ask("crash", actor=actor)})
+            return Answer({what: await self._daemon.ask(what, **facts)})
         except NoAnswer as error:
             return Answer({"error": str(error)}, status_code=404 if isinstance(error, Refused) else 503)
 

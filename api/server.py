@@ -6,6 +6,7 @@ It ends when its channel to the daemon closes, on SIGTERM within two seconds, an
 import argparse
 import asyncio
 import ctypes
+import faulthandler
 import logging
 import signal
 import socket
@@ -140,6 +141,7 @@ def main() -> None:
     parser.add_argument("--channel", type=int, required=True, help="descriptor of the channel to the daemon")
     parser.add_argument("--listen", type=int, action="append", default=[], help="descriptor of a listening socket")
     options = parser.parse_args()
+    faulthandler.register(signal.SIGUSR1)  # as the daemon, it says what its threads do
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # an outage is seen in every answer
     listening = [socket.socket(fileno=fd) for fd in options.listen]

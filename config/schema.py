@@ -29,7 +29,7 @@ from config.strings import (
     WantedTitle,
     without_control_characters,
 )
-from config.units import Bytes, FilePath, Seconds, Secret
+from config.units import MAX_WINDOW_CALLS, Bytes, CallWindow, FilePath, Seconds, Secret, Window
 from movies.movie import WantedMovie, parse_wanted
 from movies.profile import BUILTIN_PROFILES, Profile
 
@@ -56,6 +56,8 @@ QualityGroup = Annotated[NonEmptyArray[QualityName], BeforeValidator(_as_group)]
 TmdbId = Annotated[int, Field(gt=0, le=MAX_INT32)]
 Rate = Annotated[Bytes, Field(le=MAX_INT32)]
 """Bytes a second; libtorrent counts them in 32 bits."""
+
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Table(BaseModel):
@@ -116,7 +118,12 @@ class Retry(Table):
 
 
 class Breaker(Table):
-    failures: int = Field(default=3, ge=1, le=100)
+    window: Window = CallWindow(kind="count", size=3)
+    minimum_calls: int = Field(default=3, ge=1, le=MAX_WINDOW_CALLS)
+    failure_rate: Share = 1.0
+    slow_call: Seconds = Field(default=60.0, gt=0)
+    slow_rate: Share = 1.0
+    half_open_calls: int = Field(default=1, ge=1, le=100)
     wait: Seconds = Field(default=10.0, gt=0)
     max_wait: Seconds = Field(default=600.0, gt=0)
 
@@ -129,6 +136,7 @@ class Root(Table):
 class Import(Table):
     transfer: Literal["hardlink-only", "prefer-hardlink", "copy", "move"] = "prefer-hardlink"
     recycle_bin: FolderInRoot = ".understudy/recycle"
+    progress_limit: Seconds = Field(default=30.0, ge=1)
 
 
 class Naming(Table):

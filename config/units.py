@@ -3,9 +3,10 @@
 import math
 import os
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, SecretStr, ValidationInfo
 
@@ -19,6 +20,15 @@ SIZE_UNITS_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 MAX_DURATION_S = 3650 * 86400.0
 MAX_SIZE_BYTES = 2**63 - 1  # a bigint, and what statvfs counts in
 MAX_SECRET_BYTES = 64 * 1024
+MAX_WINDOW_CALLS, MAX_WINDOW_S = 1000, 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallWindow:
+    """The calls that count: the last `size`, or those of the last `size` seconds."""
+
+    kind: Literal["count", "time"]
+    size: int
 
 
 def parse_duration(value: Any) -> float:
@@ -31,6 +41,21 @@ def parse_duration(value: Any) -> float:
     if duration_s > MAX_DURATION_S:
         raise ValueError('expected a duration of at most "3650d"')
     return duration_s
+
+
+def parse_window(value: Any) -> CallWindow:
+    """3 -> the last three calls; "2m" -> those of the last two minutes. ValueError says what is expected."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= MAX_WINDOW_CALLS:
+            raise ValueError(f"expected 1 to {MAX_WINDOW_CALLS} calls")
+        return CallWindow(kind="count", size=value)
+    try:
+        size_s = parse_duration(value)
+    except ValueError:
+        raise ValueError('expected a number of calls, or a duration such as "2m"') from None
+    if not 1 <= size_s <= MAX_WINDOW_S:
+        raise ValueError('expected a duration of "1s" to "1h"')
+    return CallWindow(kind="time", size=round(size_s))
 
 
 def parse_size(value: Any) -> int:
@@ -90,6 +115,7 @@ def _folder(info: ValidationInfo) -> Path:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Window = Annotated[CallWindow, BeforeValidator(parse_window)]
 Bytes = Annotated[int, BeforeValidator(parse_size)]
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
 FilePath = Annotated[Path, BeforeValidator(resolve_path)]

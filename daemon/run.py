@@ -4,7 +4,7 @@ data folder locked -> sockets bound -> PostgreSQL -> the tree of actors -> (a si
 
 Exit codes: 0 stopped as asked, 2 the configuration is wrong, 3 something is in use (port, data folder, node name, or
 the database by a newer Understudy), 4 PostgreSQL could not be made or started, 70 actors crashed more often than the
-root tolerates.
+root tolerates, 71 so many threads hang that only a new process helps.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import prometheus_client
 
+from actors.address import Address
 from actors.base import EXIT_IN_USE, Fatal
 from actors.health import HealthBoard
 from config.loading import ConfigError, load
@@ -27,6 +28,7 @@ from config.schema import Config
 from daemon.postgres_keeper import PostgresKeeper
 from daemon.runtime import VERSION, Runtime
 from daemon.spawner import Spawner
+from daemon.stacks import stacks
 from daemon.tree import lanes, root_arguments
 from metrics import logs
 from metrics.catalogue import Catalogue
@@ -47,6 +49,10 @@ class Stop:
     """Posted to the main thread: a signal asked the daemon to end."""
 
 
+class ShowStacks:
+    """Posted to the main thread: a signal asked what all threads do."""
+
+
 class Daemon:
     """One run of the daemon. `run()` returns the exit code."""
 
@@ -57,6 +63,7 @@ class Daemon:
         self._health = HealthBoard()
         self._metrics = Catalogue(prometheus_client.CollectorRegistry())
         self._root: Supervisor | None = None
+        self._addresses: dict[str, Address] = {}
         self._keeper: PostgresKeeper | None = None
         self._log = logs.logger("daemon")
 
@@ -82,6 +89,8 @@ class Daemon:
             match self._spawner.next():
                 case Stop():
                     return 0
+                case ShowStacks():
+                    self._log.warning("what all threads do", stack=stacks(self._addresses.values()))
                 case Fatal() as error:
                     raise error
                 case Supervisor() as root:
@@ -178,6 +187,7 @@ class Daemon:
             is_database_starting=lambda: self._keeper is not None and self._keeper.is_starting,
             root=lambda: self._root,
         )
+        self._addresses = runtime.addresses
         self._metrics.build.labels(version=VERSION).set(1)
         self._metrics.started.set(time.time())
         self._metrics.watch_reasons(reason.value for reason in Reason)
@@ -203,9 +213,11 @@ class Daemon:
     def _hear_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._spawner.post(Stop()))
+        signal.signal(signal.SIGUSR1, lambda *_: self._spawner.post(ShowStacks()))
 
     def _bring_wanted_in(self, connection: Connection, runtime: Runtime) -> None:
         """The file's wants become claims, what nobody can do any more is put right, and what is left is searched."""
+        runtime.restore_breakers(connection)
         claims, prefix = [], f"file:{runtime.node}:"
         root = str(self._config.roots[0].path)
         for block, wanted in self._config.wanted_movies():

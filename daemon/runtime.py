@@ -5,19 +5,36 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.base import Address
-from actors.breaker import Breaker, Transition
+from actors.address import Address
+from actors.breaker import (
+    Breaker,
+    BreakerEvent,
+    BreakerSettings,
+    BreakerState,
+    Called,
+    NotPermitted,
+    SavedBreaker,
+    Transition,
+)
+from actors.dead_letters import DeadLetter, DeadLetters
 from actors.health import HealthBoard
 from actors.messages import WakeUp
+from actors.zombies import Zombies
+from config.schema import Breaker as BreakerTable
 from config.schema import Config
 from daemon.spawner import Spawner
 from metrics import logs
 from metrics.catalogue import BREAKER_STATES, Catalogue
+from storage import breakers
 from storage.data_folder import DataFolder
 from storage.database import Connection, Database
+from storage.errors import DatabaseUnavailable, Fenced
 from supervisor import Supervisor
 
 VERSION = "0.1.0"
+DATABASE, DATABASE_WAIT_S, DATABASE_MAX_WAIT_S = "database", 0.5, 2.0
+MAX_ZOMBIES = 10
+"""More hanging threads than this, and only a new process helps."""
 
 
 @dataclass
@@ -37,34 +54,63 @@ class Runtime:
     has_begun: threading.Event = field(default_factory=threading.Event)
     breakers: dict[str, Breaker] = field(default_factory=dict)
     addresses: dict[str, Address] = field(default_factory=dict)
+    zombies: Zombies = field(default_factory=Zombies)
     root: Callable[[], Supervisor | None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self.dead_letters = DeadLetters(on_letter=self._message_lost)
+        self.metrics.zombies.set_function(self.zombies.count)
 
     def address(self, name: str) -> Address:
         """The one address of that name, made when first asked for."""
-        return self.addresses.setdefault(name, Address(name))
+        if name not in self.addresses:
+            seconds = self.metrics.handling_seconds.labels(actor=name)
+            made = Address(
+                name,
+                dead_letters=self.dead_letters,
+                on_handled=lambda message, duration_s: seconds.observe(duration_s),
+            )
+            self.metrics.watch_actor(name, inbox_depth=lambda: made.depth)
+            self.addresses[name] = made
+        return self.addresses[name]
 
     def breaker(self, dependency: str) -> Breaker:
         """The one breaker of that dependency, made when first asked for."""
         if dependency not in self.breakers:
-            settings = self.config.breaker
-            is_database = dependency == "database"
-            self.breakers[dependency] = Breaker(
-                dependency,
-                failures=settings.failures,
-                wait_s=min(0.5, settings.wait) if is_database else settings.wait,
-                max_wait_s=2.0 if is_database else max(settings.wait, settings.max_wait),
-                on_transition=self._breaker_changed,
-            )
+            settings = breaker_settings(self.config.breaker, dependency)
+            self.breakers[dependency] = Breaker(dependency, settings, on_event=self._breaker_told)
             self.metrics.watch_breakers([dependency])
         return self.breakers[dependency]
+
+    def restore_breakers(self, connection: Connection) -> None:
+        """As they were when the last daemon of this node ended; the database's own begins closed."""
+        breakers.keep(connection, node=self.node, dependencies=list(self.breakers))
+        for row in breakers.listed(connection, node=self.node):
+            if row["dependency"] != DATABASE:
+                saved = SavedBreaker(
+                    state=BreakerState(row["state"]),
+                    retry_in_s=row["retry_in_s"],
+                    opened_count=row["opened_count"],
+                    reason=row["reason"],
+                )
+                self.breakers[row["dependency"]].restore(saved)
+
+    def _breaker_told(self, event: BreakerEvent) -> None:
+        match event:
+            case Transition():
+                self._breaker_changed(event)
+            case Called():
+                self.metrics.breaker_calls.labels(dependency=event.dependency, outcome=event.outcome).inc()
+            case NotPermitted():
+                self.metrics.breaker_calls.labels(dependency=event.dependency, outcome="not_permitted").inc()
 
     def _breaker_changed(self, transition: Transition) -> None:
         state, dependency = transition.state.value, transition.dependency
         self.metrics.breaker_state.labels(dependency=dependency).set(BREAKER_STATES.index(state))
         self.metrics.breaker_transitions.labels(dependency=dependency, to=state).inc()
         log = logs.logger("breakers")
-        is_news = state == "closed" or transition.opened_count == 1
-        line = log.debug if not is_news else log.warning if state == "open" else log.info
+        is_news = state != "half_open" and transition.opened_count <= 1
+        line = log.debug if not is_news else log.info if state == "closed" else log.warning
         line(
             "a breaker changed",
             dependency=dependency,
@@ -72,4 +118,32 @@ class Runtime:
             retry_in_s=transition.retry_in_s and round(transition.retry_in_s, 1),
             reason=transition.reason,
         )
-        self.address("queue").tell(WakeUp(), urgent=True)
+        for name in ("queue", "health_monitor"):
+            self.address(name).tell(WakeUp(), urgent=True)
+
+    def _message_lost(self, letter: DeadLetter) -> None:
+        self.metrics.dead_letters.labels(reason=letter.reason.value).inc()
+
+
+def breaker_settings(table: BreakerTable, dependency: str) -> BreakerSettings:
+    """As configured, but for what only indexers and clients have.
+
+    An import may take hours and is not slow for it. A root that is away or full is so for every import: one is enough.
+    The database is tried again within seconds, since everything depends on it.
+    """
+    is_outside, is_database = dependency.startswith(("indexer:", "client:")), dependency == DATABASE
+    is_root = not is_outside and not is_database
+    wait_s = min(DATABASE_WAIT_S, table.wait) if is_database else table.wait
+    return BreakerSettings(
+        window="count" if is_root else table.window.kind,
+        window_size=1 if is_root else table.window.size,
+        minimum_calls=1 if is_root else table.minimum_calls,
+        failure_rate=table.failure_rate,
+        slow_call_s=table.slow_call if is_outside else None,
+        slow_rate=table.slow_rate,
+        half_open_calls=table.half_open_calls,
+        half_open_wait_s=max(table.wait, table.max_wait) if is_outside else None,
+        wait_s=wait_s,
+        max_wait_s=DATABASE_MAX_WAIT_S if is_database else max(table.wait, table.max_wait),
+        ignored=() if is_database else (DatabaseUnavailable, Fenced),
+    )

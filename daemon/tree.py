@@ -18,31 +18,46 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.api_process import ApiProcess
+from actors.base import Supervised
+from actors.breaker import BreakerState
+from actors.child import Child, Policy
 from actors.downloader import Downloader, StallLimits
+from actors.exits import Abandoned, ExitReport, Hooks
 from actors.health_monitor import HealthMonitor
 from actors.importer import Importer, ImportRules
 from actors.indexer import ClientTerms, Indexer
-from actors.messages import Exited, Work, WorkCrashed
+from actors.messages import Work, WorkCrashed, WorkReturned
 from actors.queue import Lane, Queue
 from actors.selector import IndexerTerms, Selector
-from config.schema import Builtin, Config
+from config.schema import Builtin, Config, Root
 from config.schema import Indexer as IndexerTable
 from daemon.answers import answers
 from daemon.clients import make_download_client, make_torznab
-from daemon.runtime import Runtime
+from daemon.runtime import DATABASE, MAX_ZOMBIES, Runtime
 from storage.acquisition import SELECT_LANE, client_lane, indexer_lane, root_lane
 from storage.file_access import FileHelper
 from storage.jobs import RetryPolicy
-from supervisor import Child, Supervisor
+from supervisor import Supervisor
 
 INDEXER_DEADLINE_S = 75.0
 DOWNLOADER_DEADLINE_S = 45.0
+IMPORT_STEP_CALLS = 8
+"""So many times at most does one step of an import ask its helper, which may be silent for progress_limit each time."""
+
+ONE_BY_ONE = Policy()
+INDEPENDENT = Policy(stops_together=True)
 
 
 def root_arguments(runtime: Runtime) -> dict[str, Any]:
     """What `start_root` needs: the top-level children in their order of starting."""
     children = [
-        Child(name="queue", actor=Queue, arguments=_queue(runtime), deadline_s=60.0),
+        Child(
+            name="queue",
+            actor=Queue,
+            arguments=_queue(runtime),
+            deadline_s=60.0,
+            breaker=runtime.breaker(DATABASE),
+        ),
         _group(runtime, "selectors", [Child(name="selector", actor=Selector, arguments=_selector(runtime))]),
         _group(runtime, "indexers", _indexers(runtime)),
         _group(runtime, "downloaders", _downloaders(runtime)),
@@ -61,27 +76,42 @@ def _group(runtime: Runtime, name: str, children: Sequence[Child]) -> Child:
     return Child(
         name=name,
         actor=Supervisor,
-        arguments=_supervision(runtime, children),
+        arguments=_supervision(runtime, children, INDEPENDENT),
         shutdown_s=1.0 + max((child.shutdown_s for child in children), default=0.0),
         is_parked_on_escalation=True,
     )
 
 
-def _supervision(runtime: Runtime, children: Sequence[Child]) -> dict[str, Any]:
-    runtime.metrics.watch_actors(child.name for child in children)
+def _supervision(runtime: Runtime, children: Sequence[Child], policy: Policy = ONE_BY_ONE) -> dict[str, Any]:
     return {
         "children": children,
         "addresses": {child.name: runtime.address(child.name) for child in children},
-        "on_exit": lambda report: _work_lost(runtime, report),
-        "on_restart": lambda name: runtime.metrics.restarts.labels(actor=name).inc(),
+        "policy": policy,
+        "hooks": Hooks(
+            on_exit=lambda report: _work_lost(runtime, report),
+            on_restart=lambda name: runtime.metrics.restarts.labels(actor=name).inc(),
+            is_excused=lambda actor: _waits_for_database(runtime, actor),
+            zombies=runtime.zombies,
+            zombie_limit=MAX_ZOMBIES,
+        ),
     }
 
 
-def _work_lost(runtime: Runtime, report: Exited) -> None:
-    """A crash with a job in work spends one of its attempts, at once."""
-    if isinstance(report.message, Work) and report.reason is not None:
-        error = f"{type(report.reason).__name__}: {report.reason}"
-        runtime.address("queue").tell(WorkCrashed(claim=report.message.claim, error=error), urgent=True)
+def _work_lost(runtime: Runtime, report: ExitReport) -> None:
+    """A crash with a job in work spends one of its attempts, at once; a stop that it survived does not."""
+    if not isinstance(report.message, Work) or report.reason is None:
+        return
+    claim = report.message.claim
+    is_stop = isinstance(report.reason, Abandoned)
+    error = f"{type(report.reason).__name__}: {report.reason}"
+    lost = WorkReturned(claim=claim) if is_stop else WorkCrashed(claim=claim, error=error)
+    runtime.address("queue").tell(lost, urgent=True)
+
+
+def _waits_for_database(runtime: Runtime, actor: Supervised) -> bool:
+    """Such a call has a deadline of its own; while the database is down nobody hangs for waiting on it."""
+    is_down = runtime.breaker(DATABASE).state is not BreakerState.CLOSED
+    return is_down and runtime.database.is_called_by(actor.thread_id)
 
 
 def lanes(runtime: Runtime) -> dict[str, Lane]:
@@ -97,7 +127,7 @@ def lanes(runtime: Runtime) -> dict[str, Lane]:
 def _queue(runtime: Runtime) -> dict[str, Any]:
     return {
         "database": runtime.database,
-        "breaker": runtime.breaker("database"),
+        "breaker": runtime.breaker(DATABASE),
         "lanes": lanes(runtime),
         "node": runtime.node,
         "metrics": runtime.metrics,
@@ -146,6 +176,7 @@ def _indexers(runtime: Runtime) -> list[Child]:
             name=indexer_lane(indexer.name),
             actor=Indexer,
             deadline_s=INDEXER_DEADLINE_S,
+            breaker=runtime.breaker(indexer_lane(indexer.name)),
             arguments=_worker(runtime)
             | {
                 "torznab": make_torznab(indexer, runtime.metrics),
@@ -172,6 +203,7 @@ def _downloaders(runtime: Runtime) -> list[Child]:
             name=client_lane(client.name),
             actor=Downloader,
             deadline_s=DOWNLOADER_DEADLINE_S,
+            breaker=runtime.breaker(client_lane(client.name)),
             arguments=_worker(runtime)
             | {
                 "client": make_download_client(client, folder=runtime.folder, spawn=runtime.spawner.spawn),
@@ -187,30 +219,38 @@ def _downloaders(runtime: Runtime) -> list[Child]:
 
 
 def _importers(runtime: Runtime) -> list[Child]:
-    config = runtime.config
-    return [
-        Child(
-            name=root_lane(str(root.path)),
-            actor=Importer,
-            deadline_s=None,  # its helper has a deadline for progress
-            arguments=_worker(runtime)
-            | {
-                "root": root.path,
-                "rules": ImportRules(
-                    transfer=config.import_.transfer,
-                    recycle_bin=config.import_.recycle_bin,
-                    folder_pattern=config.naming.folder,
-                    file_pattern=config.naming.file,
-                    min_free_bytes=root.min_free,
-                ),
-                "profiles": config.all_profiles,
-                "helper": FileHelper(spawn=runtime.spawner.spawn, name=f"files of {root.path}"),
-                "breaker": runtime.breaker(root_lane(str(root.path))),
-                "health": runtime.health,
-            },
-        )
-        for root in config.roots
-    ]
+    return [_importer(runtime, root) for root in runtime.config.roots]
+
+
+def _importer(runtime: Runtime, root: Root) -> Child:
+    config, lane = runtime.config, root_lane(str(root.path))
+    helper = FileHelper(
+        spawn=runtime.spawner.spawn,
+        name=f"files of {root.path}",
+        progress_deadline_s=config.import_.progress_limit,
+    )
+    runtime.metrics.file_helpers_hanging.labels(root=str(root.path)).set_function(helper.count_abandoned)
+    return Child(
+        name=lane,
+        actor=Importer,
+        deadline_s=IMPORT_STEP_CALLS * config.import_.progress_limit + 30.0,  # of each step, and of a copy's silence
+        breaker=runtime.breaker(lane),
+        arguments=_worker(runtime)
+        | {
+            "root": root.path,
+            "rules": ImportRules(
+                transfer=config.import_.transfer,
+                recycle_bin=config.import_.recycle_bin,
+                folder_pattern=config.naming.folder,
+                file_pattern=config.naming.file,
+                min_free_bytes=root.min_free,
+            ),
+            "profiles": config.all_profiles,
+            "helper": helper,
+            "breaker": runtime.breaker(lane),
+            "health": runtime.health,
+        },
+    )
 
 
 def _health_monitor(runtime: Runtime) -> dict[str, Any]:

@@ -26,7 +26,8 @@ debug = true                 # lets the demo crash an actor
 listen = "127.0.0.1:{api_port}"
 
 [breaker]                    # quick, because this is a demo
-failures = 2
+window = 2
+minimum_calls = 2
 wait = "1s"
 
 [[roots]]

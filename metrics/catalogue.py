@@ -1,13 +1,15 @@
 """Every metric of the daemon, on an injected registry, with its label values of closed sets at 0 from the start."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 JOB_KINDS = ("search", "rss", "select", "fetch", "add", "remove", "import")
 JOB_STATES = ("ready", "running", "done", "dead")
 JOB_OUTCOMES = ("done", "retried", "dead", "put_off", "returned", "fenced")
-BREAKER_STATES = ("closed", "half_open", "open")
+BREAKER_STATES = ("closed", "half_open", "open", "forced_open", "disabled", "metrics_only")
+BREAKER_OUTCOMES = ("success", "error", "not_permitted")
+DEAD_LETTER_REASONS = ("crashed", "hung", "abandoned", "overflow", "stopped", "gone")
 TRANSFER_METHODS = ("hardlink", "reflink", "copy")
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600)
 
@@ -17,62 +19,74 @@ class Catalogue:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.build = Gauge("understudy_build_info", "The running version.", ["version"], registry=registry)
-        self.started = Gauge("understudy_start_time_seconds", "When the daemon started.", registry=registry)
-        self.jobs = Gauge("understudy_jobs", "Jobs in the queue.", ["state"], registry=registry)
-        self.jobs_ended = Counter(
-            "understudy_jobs_ended_total", "Jobs by how their attempt ended.", ["kind", "outcome"], registry=registry
-        )
-        self.job_seconds = Histogram(
-            "understudy_job_duration_seconds", "Time in work.", ["kind"], buckets=SECONDS, registry=registry
-        )
-        self.restarts = Counter("understudy_actor_restarts_total", "Restarted actors.", ["actor"], registry=registry)
-        self.parked = Gauge("understudy_actor_groups_parked", "Groups that crashed too often.", registry=registry)
-        self.zombies = Gauge("understudy_actor_zombies", "Fenced actors whose threads still hang.", registry=registry)
-        self.breaker_state = Gauge(
-            "understudy_breaker_state",
-            "0 closed, 1 half open, 2 open.",
-            ["dependency"],
-            registry=registry,
-        )
-        self.breaker_transitions = Counter(
-            "understudy_breaker_transitions_total", "Changes of state.", ["dependency", "to"], registry=registry
-        )
-        self.requests = Counter(
-            "understudy_indexer_requests_total", "Requests by outcome.", ["indexer", "outcome"], registry=registry
-        )
-        self.refused_answers = Counter(
-            "understudy_indexer_answers_refused_total",
-            "Answers that could not be used.",
-            ["indexer", "reason"],
-            registry=registry,
-        )
-        self.verdicts = Counter("understudy_releases_decided_total", "Releases judged.", ["verdict"], registry=registry)
-        self.rejections = Counter(
-            "understudy_release_rejections_total", "Why releases were not taken.", ["reason"], registry=registry
-        )
-        self.downloads_failed = Counter(
-            "understudy_downloads_failed_total", "Downloads that failed.", ["client"], registry=registry
-        )
-        self.imports = Counter("understudy_imports_total", "Imported films.", ["method"], registry=registry)
-        self.free_bytes = Gauge("understudy_root_free_bytes", "Free space as last seen.", ["root"], registry=registry)
-        self.database_seconds = Histogram(
-            "understudy_database_transaction_seconds", "Transactions.", buckets=SECONDS, registry=registry
-        )
-        self.database_errors = Counter(
-            "understudy_database_outages_total", "Transactions lost to an outage.", registry=registry
-        )
+        self.build = self._gauge("build_info", "The running version.", "version")
+        self.started = self._gauge("start_time_seconds", "When the daemon started.")
+        self._make_job_metrics()
+        self._make_supervision_metrics()
+        self._make_release_metrics()
+        self._make_storage_metrics()
         self._to_zero()
 
-    def watch_actors(self, names: Iterable[str]) -> None:
-        for name in names:
-            self.restarts.labels(actor=name)
+    def _make_job_metrics(self) -> None:
+        self.jobs = self._gauge("jobs", "Jobs in the queue.", "state")
+        self.jobs_ended = self._counter("jobs_ended_total", "Jobs by how their attempt ended.", "kind", "outcome")
+        self.job_seconds = self._histogram("job_duration_seconds", "Time in work.", "kind")
+
+    def _make_supervision_metrics(self) -> None:
+        self.restarts = self._counter("actor_restarts_total", "Restarted actors.", "actor")
+        self.parked = self._gauge("actor_groups_parked", "Groups that crashed too often.")
+        self.inbox_depth = self._gauge("actor_inbox_depth", "Messages waiting.", "actor")
+        self.handling_seconds = self._histogram("actor_handling_seconds", "Time that one message took.", "actor")
+        self.dead_letters = self._counter("actor_dead_letters_total", "Messages that nobody handled.", "reason")
+        self.zombies = self._gauge("actor_zombies", "Fenced actors whose threads still hang.")
+        states = "0 closed, 1 half open, 2 open, 3 forced open, 4 disabled, 5 metrics only."
+        self.breaker_state = self._gauge("breaker_state", states, "dependency")
+        self.breaker_transitions = self._counter("breaker_transitions_total", "Changes of state.", "dependency", "to")
+        self.breaker_calls = self._counter(
+            "breaker_calls_total", "Calls by their outcome, also those not permitted.", "dependency", "outcome"
+        )
+
+    def _make_release_metrics(self) -> None:
+        self.requests = self._counter("indexer_requests_total", "Requests by outcome.", "indexer", "outcome")
+        self.refused_answers = self._counter(
+            "indexer_answers_refused_total", "Answers that could not be used.", "indexer", "reason"
+        )
+        self.verdicts = self._counter("releases_decided_total", "Releases judged.", "verdict")
+        self.rejections = self._counter("release_rejections_total", "Why releases were not taken.", "reason")
+        self.downloads_failed = self._counter("downloads_failed_total", "Downloads that failed.", "client")
+        self.imports = self._counter("imports_total", "Imported films.", "method")
+
+    def _make_storage_metrics(self) -> None:
+        self.free_bytes = self._gauge("root_free_bytes", "Free space as last seen.", "root")
+        self.file_helpers_hanging = self._gauge(
+            "file_helpers_hanging",
+            "File-system helpers that were given up because their mount does not answer.",
+            "root",
+        )
+        self.database_seconds = self._histogram("database_transaction_seconds", "Transactions.")
+        self.database_errors = self._counter("database_outages_total", "Transactions lost to an outage.")
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"understudy_{name}", text, labels, registry=self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"understudy_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(f"understudy_{name}", text, labels, buckets=SECONDS, registry=self.registry)
+
+    def watch_actor(self, name: str, *, inbox_depth: Callable[[], int]) -> None:
+        self.restarts.labels(actor=name)
+        self.handling_seconds.labels(actor=name)
+        self.inbox_depth.labels(actor=name).set_function(inbox_depth)
 
     def watch_breakers(self, dependencies: Iterable[str]) -> None:
         for dependency in dependencies:
             self.breaker_state.labels(dependency=dependency)
             for state in BREAKER_STATES:
                 self.breaker_transitions.labels(dependency=dependency, to=state)
+            for outcome in BREAKER_OUTCOMES:
+                self.breaker_calls.labels(dependency=dependency, outcome=outcome)
 
     def watch_indexers(self, names: Iterable[str], *, outcomes: Sequence[str], refusals: Sequence[str]) -> None:
         for name in names:
@@ -96,6 +110,8 @@ class Catalogue:
             self.job_seconds.labels(kind=kind)
             for outcome in JOB_OUTCOMES:
                 self.jobs_ended.labels(kind=kind, outcome=outcome)
+        for reason in DEAD_LETTER_REASONS:
+            self.dead_letters.labels(reason=reason)
         for verdict in ("accepted", "rejected"):
             self.verdicts.labels(verdict=verdict)
         for method in TRANSFER_METHODS:

@@ -1,5 +1,6 @@
 """Log lines: a constant event text and facts as fields, on standard error, for people or as JSON."""
 
+import contextvars
 import logging
 import sys
 from typing import Any, Literal, TextIO
@@ -7,9 +8,12 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+CORRELATION: contextvars.ContextVar[str] = contextvars.ContextVar("correlation_id", default="")
+"""What this thread's work belongs to, such as one acquisition of a movie; "" for nothing in particular."""
+
 
 def configure(*, level: str, style: Literal["console", "json"], stream: TextIO | None = None) -> None:
-    """Once per process. Fields bound with `bind_correlation` appear in every line of that thread."""
+    """Once per process. The thread's CORRELATION, if it has one, appears in every line."""
     stream = stream or sys.stderr
     renderer: Any = structlog.processors.JSONRenderer()
     if style == "console":
@@ -18,7 +22,7 @@ def configure(*, level: str, style: Literal["console", "json"], stream: TextIO |
         )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _correlate,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info if style == "json" else _keep,
@@ -38,11 +42,10 @@ def logger(actor: str) -> FilteringBoundLogger:
     return bound
 
 
-def bind_correlation(correlation_id: str) -> None:
-    """From here on, this thread's lines carry the correlation id of the work in hand; "" for none."""
-    structlog.contextvars.clear_contextvars()
-    if correlation_id:
-        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+def _correlate(_logger: Any, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    if correlation_id := CORRELATION.get():
+        event.setdefault("correlation_id", correlation_id)
+    return event
 
 
 def _keep(_logger: Any, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:

@@ -107,6 +107,7 @@ class Database:
         self._on_call = on_call
         self._deadline = Deadline()
         self._is_current = False
+        self._callers: set[int] = set()
         self._node_lock: psycopg.Connection | None = None
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
@@ -163,7 +164,8 @@ class Database:
         """One transaction: committed at the end of the block, rolled back when it raises."""
         if not self._is_current:
             raise DatabaseUnavailable("the database is not prepared yet")
-        start, outcome = time.monotonic(), None
+        start, outcome, thread_id = time.monotonic(), None, threading.get_ident()
+        self._callers.add(thread_id)
         try:
             with self._outages_translated(), self._pool.connection() as connection:
                 limit = limit_s or self._call_limit_s
@@ -173,7 +175,12 @@ class Database:
             outcome = error
             raise
         finally:
+            self._callers.discard(thread_id)
             self._on_call(time.monotonic() - start, outcome)
+
+    def is_called_by(self, thread_id: int | None) -> bool:
+        """Whether that thread is within a transaction, or waits to begin one."""
+        return thread_id in self._callers
 
     def holds_node(self) -> bool:
         """Whether the node's lock is still ours; false after the server restarted, until `prepare()` runs again."""

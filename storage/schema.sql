@@ -222,6 +222,7 @@ create table breakers (
     retry_at timestamptz,
     reason text not null default '',
     changed_at timestamptz not null default now(),
+    opened_count int not null default 0,
     primary key (node, dependency)
 );
 

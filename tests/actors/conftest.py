@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.actors.probe import Tree
+from tests.supervision.probe import Tree
 
 
 @pytest.fixture

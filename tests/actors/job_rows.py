@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from actors.base import Address
+from actors.address import Address
 from actors.messages import Work
 from movies.movie import JobId, MovieId, WantedMovie
 from storage import jobs, movies
@@ -63,7 +63,7 @@ def movie_state(database: Database, movie_id: MovieId) -> str:
 def next_message(address: Address, *, timeout_s: float = 10.0) -> Any:
     """What comes to an address that no actor reads."""
     until(lambda: address.depth, timeout_s=timeout_s, what=f"a message to {address.name}")
-    with address.condition:
+    with address.lock:
         letter = address.take(0.0)
     assert letter is not None
     return letter.message

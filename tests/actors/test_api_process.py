@@ -10,10 +10,10 @@ from urllib.request import urlopen
 
 import pytest
 
+from actors.address import Address
 from actors.api_process import STOP_S, ApiProcess
-from actors.base import Address
-from supervisor import Child
-from tests.actors.probe import START_S, Tree
+from actors.child import Child
+from tests.supervision.probe import AT_ONCE, START_S, Tree
 from tests.swarm import spawn
 from tests.until import until
 
@@ -39,7 +39,7 @@ class Bench:
             **limits,
         }
         self.tree.addresses["api"] = Address("api")
-        self.tree.start(Child(name="api", actor=ApiProcess, arguments=arguments, shutdown_s=4.0))
+        self.tree.start(Child(name="api", actor=ApiProcess, arguments=arguments, shutdown_s=4.0, backoff=AT_ONCE))
         return self
 
     def is_live(self) -> bool:

@@ -1,33 +1,40 @@
+"""What a person should know: open breakers, kept for the next start, and groups that are parked."""
+
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from actors.breaker import Breaker, Outage
+from actors.address import Address
+from actors.breaker import Breaker, BreakerSettings, BreakerState, Outage
 from actors.health import HealthBoard
 from actors.health_monitor import HealthMonitor
+from actors.messages import Tick, WakeUp
 from metrics.catalogue import Catalogue
 from storage import breakers
 from storage.database import Database
-from tests.actors.probe import START_S, QuickAddress
-from tests.until import until
+from tests.database_outage import database_away
+from tests.supervision.manual_clock import ManualClock
+from tests.supervision.probe import START_S
+
+INDEXER = "indexer:open"
 
 
-def child(name: str, *children: dict[str, Any], state: str = "running", zombies: int = 0) -> dict[str, Any]:
-    return {"name": name, "state": state, "zombies": zombies, "last_error": "a bug", "children": list(children)}
+def child(name: str, *, state: str = "running") -> dict[str, Any]:
+    return {"name": name, "state": state, "zombies": 0, "last_error": "a bug", "children": []}
 
 
 class Bench:
-    """A monitor that looks all the time at one breaker and at `tree`."""
+    """A monitor that looks when it is told, at one breaker and at `tree`."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.health = HealthBoard()
         self.metrics = Catalogue(CollectorRegistry())
-        self.breaker = Breaker("indexer:open", failures=1, wait_s=100.0, max_wait_s=100.0)
+        self.breaker = Breaker(INDEXER, BreakerSettings(window_size=1, wait_s=100.0, max_wait_s=100.0))
         self.tree: list[dict[str, Any]] = []
-        self.address = QuickAddress("health_monitor")
+        self.address = Address("health_monitor", clock=ManualClock())
         HealthMonitor.start(
             self.address,
             database=database,
@@ -38,16 +45,23 @@ class Bench:
             describe_tree=lambda: self.tree,
             metrics=self.metrics,
         )
-        assert self.address.actor is not None
-        self.actor = self.address.actor
-        self.actor.ready.get(timeout=START_S)
+        assert isinstance(self.address.actor, HealthMonitor)
+        self.monitor = self.address.actor
+        self.monitor.ready.get(timeout=START_S)
 
-    def items(self) -> dict[str, str]:
+    def look(self, message: Tick | WakeUp | None = None) -> dict[str, str]:
+        """Have it look; the items it shows then."""
+        self.address.ask(message or Tick(), timeout_s=START_S)
         return {item.source: item.text for item in self.health.items()}
 
-    def saved(self) -> list[tuple[str, str]]:
+    def fail(self) -> None:
+        with pytest.raises(Outage), self.breaker.call():
+            raise Outage("connection refused")
+
+    def saved(self) -> list[tuple[str, str, int]]:
         with self.database.transaction() as connection:
-            return [(row["dependency"], row["state"]) for row in breakers.listed(connection, node="here")]
+            rows = breakers.listed(connection, node="here")
+        return [(row["dependency"], row["state"], row["opened_count"]) for row in rows]
 
     def value(self, name: str) -> float | None:
         return self.metrics.registry.get_sample_value(name)
@@ -57,35 +71,42 @@ class Bench:
 def bench(database: Database) -> Iterator[Bench]:
     bench = Bench(database)
     yield bench
-    bench.actor.actor_ref.stop(block=False)
-    assert bench.actor.gone.wait(START_S)
+    bench.monitor.actor_ref.stop(block=False)
+    assert bench.monitor.gone.wait(START_S)
 
 
 def test_what_the_configuration_lacks_stands_from_the_start(bench: Bench) -> None:
-    assert bench.items() == {"indexers": "no indexer is configured"}
+    assert bench.look() == {"indexers": "no indexer is configured"}
 
 
-def test_an_open_breaker_is_an_item_and_a_row_until_it_closes(bench: Bench) -> None:
-    with pytest.raises(Outage), bench.breaker.call():
-        raise Outage("connection refused")
-    until(lambda: bench.saved() == [("indexer:open", "open")])
-    assert bench.items()["breaker:indexer:open"] == "indexer:open is not used now: connection refused"
+@pytest.mark.parametrize("message", [Tick(), WakeUp()])
+def test_an_open_breaker_is_an_item_and_a_row_until_it_closes(bench: Bench, message: Tick | WakeUp) -> None:
+    bench.fail()
+    assert bench.look(message)[f"breaker:{INDEXER}"] == "indexer:open: not used now: connection refused"
+    assert bench.saved() == [(INDEXER, "open", 1)]
     bench.breaker.reset()
-    until(lambda: bench.saved() == [("indexer:open", "closed")])
-    assert "breaker:indexer:open" not in bench.items()
+    assert f"breaker:{INDEXER}" not in bench.look(message)
+    assert bench.saved() == [(INDEXER, "closed", 0)]
+
+
+def test_a_breaker_opened_by_hand_says_how_it_is_closed_again(bench: Bench) -> None:
+    bench.breaker.transition_to(BreakerState.FORCED_OPEN, reason="by hand")
+    assert bench.look()[f"breaker:{INDEXER}"] == "indexer:open: not used until its breaker is closed: by hand"
+    assert bench.saved() == [(INDEXER, "forced_open", 0)]
+
+
+def test_a_breaker_that_changes_while_the_database_is_away_is_saved_later(bench: Bench, dsn: str) -> None:
+    with database_away(dsn):
+        bench.fail()
+        assert f"breaker:{INDEXER}" in bench.look()
+    bench.look()
+    assert bench.saved() == [(INDEXER, "open", 1)]
 
 
 def test_a_parked_group_is_an_item_and_counted_until_it_runs_again(bench: Bench) -> None:
     bench.tree = [child("indexers", state="parked"), child("queue")]
-    until(lambda: bench.items().get("group:indexers") == "indexers crashed too often: a bug")
+    assert bench.look()["group:indexers"] == "indexers crashed too often: a bug"
     assert bench.value("understudy_actor_groups_parked") == 1
     bench.tree = [child("indexers"), child("queue")]
-    until(lambda: "group:indexers" not in bench.items())
+    assert "group:indexers" not in bench.look()
     assert bench.value("understudy_actor_groups_parked") == 0
-
-
-def test_the_zombies_of_the_whole_tree_are_counted(bench: Bench) -> None:
-    bench.tree = [child("importers", child("root:/a", zombies=2), child("root:/b")), child("queue", zombies=1)]
-    until(lambda: bench.value("understudy_actor_zombies") == 3)
-    bench.tree = [child("queue")]
-    until(lambda: bench.value("understudy_actor_zombies") == 0)

@@ -1,4 +1,5 @@
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,9 +8,12 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from actors.base import Address, Fatal
-from actors.breaker import Breaker, BreakerState, Outage
-from actors.messages import Crash, Exited, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
+from actors.address import Address
+from actors.base import Fatal
+from actors.breaker import Breaker, BreakerSettings, BreakerState, Outage
+from actors.child import Child
+from actors.exits import ExitReport
+from actors.messages import Crash, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
 from actors.queue import HEARTBEAT_S, POLL_S, Lane, Queue
 from actors.worker import Worker
 from metrics.catalogue import Catalogue
@@ -18,15 +22,23 @@ from storage import jobs
 from storage.database import Database
 from storage.errors import Fenced
 from storage.jobs import Claim, RetryPolicy
-from supervisor import Child
 from tests.actors import job_rows
 from tests.actors.job_rows import LANE, NODE, next_claim
-from tests.actors.probe import START_S, Clock, Tree
 from tests.database_outage import database_away
+from tests.supervision.probe import AT_ONCE, START_S, Tree
 from tests.until import until
 
 POLICY = RetryPolicy(retries=3, base_s=0.1, cap_s=0.1)
 OTHER = "indexer:other"
+
+
+class Clock:
+    """The monotonic clock, moved by `ahead_s`."""
+
+    ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead_s
 
 
 class Bench:
@@ -41,8 +53,8 @@ class Bench:
         self.has_begun = threading.Event()
         self.metrics = Catalogue(CollectorRegistry())
         self.address, self.lane, self.other = Address("queue"), Address(LANE), Address(OTHER)
-        self.breaker = Breaker(LANE, failures=1, wait_s=3600.0, max_wait_s=3600.0)
-        self.database_breaker = Breaker("database", failures=1, wait_s=0.1, max_wait_s=0.1)
+        self.breaker = Breaker(LANE, BreakerSettings(window_size=1, wait_s=3600.0, max_wait_s=3600.0))
+        self.database_breaker = Breaker("database", BreakerSettings(window_size=1, wait_s=0.1, max_wait_s=0.1))
 
     def _count(self, seconds: float, error: Exception | None) -> None:
         self.calls += 1
@@ -298,7 +310,7 @@ def test_a_crash_that_cannot_be_written_down_frees_the_job(bench: Bench, dsn: st
 
 def test_a_newer_schema_is_fatal(bench: Bench) -> None:
     with psycopg.connect(bench.database.dsn) as connection:
-        connection.execute("update schema_version set version = 9999")
+        connection.execute("insert into schema_version (version, name) values (9999, 'of a newer program')")
     Queue.start(bench.address, **bench.arguments())
     assert bench.queue.gone.wait(START_S)
     assert isinstance(bench.queue.reason, Fatal)
@@ -308,7 +320,7 @@ def test_a_newer_schema_is_fatal(bench: Bench) -> None:
 def test_a_restart_of_the_queue_leaves_what_is_in_work_to_its_worker(bench: Bench, tree: Tree) -> None:
     working, waiting = bench.enqueue(), bench.enqueue()
     tree.addresses["queue"] = bench.address
-    tree.start(Child(name="queue", actor=Queue, arguments=bench.arguments()))
+    tree.start(Child(name="queue", actor=Queue, arguments=bench.arguments(), backoff=AT_ONCE))
     claim = next_claim(bench.lane)
     bench.address.tell(Crash())
     again = next_claim(bench.lane)
@@ -331,18 +343,18 @@ class Clumsy(Worker):
 
 
 def test_a_worker_that_crashes_is_restarted_and_its_job_tried_again(bench: Bench, tree: Tree) -> None:
-    def tell_the_queue(report: Exited) -> None:
+    def tell_the_queue(report: ExitReport) -> None:
         if isinstance(report.message, Work):
             bench.crash(report.message.claim)
 
     arguments = {key: bench.arguments()[key] for key in ("database", "metrics", "policy", "node")}
     children = [
-        Child(name="queue", actor=Queue, arguments=bench.arguments()),
-        Child(name=LANE, actor=Clumsy, arguments=arguments | {"queue": bench.address}),
+        Child(name="queue", actor=Queue, arguments=bench.arguments(), backoff=AT_ONCE),
+        Child(name=LANE, actor=Clumsy, arguments=arguments | {"queue": bench.address}, backoff=AT_ONCE),
     ]
     tree.addresses |= {"queue": bench.address, LANE: bench.lane}
     ids = [bench.enqueue() for _ in range(3)]
-    tree.on_exit = tell_the_queue
+    tree.change_hooks(on_exit=tell_the_queue)
     tree.start(*children, intensity=100)
     until(lambda: [bench.row(job_id)["state"] for job_id in ids] == ["done"] * 3)
     assert [bench.row(job_id)["attempt"] for job_id in ids] == [2, 2, 2]

@@ -5,19 +5,20 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from actors.base import CORRELATION, Address
+from actors.address import Address
 from actors.breaker import BreakerOpen, Outage
 from actors.messages import Tick, Work, WorkEnded, WorkReturned
 from actors.worker import OUTAGE_WAIT_S, Failed, PutOff, Worker
 from metrics.catalogue import Catalogue
+from metrics.logs import CORRELATION
 from movies.movie import MovieState
 from storage import jobs, movies
 from storage.database import Connection, Database
 from storage.jobs import Claim, RetryPolicy
 from tests.actors import job_rows
 from tests.actors.job_rows import LANE, NODE, next_message
-from tests.actors.probe import START_S
 from tests.database_outage import database_away
+from tests.supervision.probe import START_S
 
 POLICY = RetryPolicy(retries=3, base_s=100.0, cap_s=1000.0)
 
@@ -73,7 +74,7 @@ class Bench:
         job_id = job_rows.enqueue(self.database, **facts)
         claim = job_rows.claim(self.database)
         self.start(doing)
-        self.address.tell(Work(claim=claim))
+        self.address.tell(Work(claim=claim), correlation_id=claim.correlation_id)
         assert next_message(self.queue) == WorkEnded(claim=claim)
         return job_rows.row(self.database, job_id)
 
@@ -203,7 +204,9 @@ def test_a_job_that_cannot_be_ended_because_the_database_is_away_goes_back(
     job_id = job_rows.enqueue(bench.database)
     claim = job_rows.claim(bench.database)
     with database_away(dsn):
-        bench.start(finish if error is None else raising(error)).address.tell(Work(claim=claim))
+        bench.start(finish if error is None else raising(error)).address.tell(
+            Work(claim=claim), correlation_id=claim.correlation_id
+        )
         assert next_message(bench.queue) == WorkReturned(claim=claim)
     assert bench.worker is not None
     assert not bench.worker.gone.is_set()

@@ -1,6 +1,6 @@
 """One HTTP process for each module of tests, since it takes a second to start, and the daemon's answers in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -20,6 +20,12 @@ def crash(question: Any) -> str:
     return "queue"
 
 
+def change_breaker(question: Mapping[str, Any]) -> dict[str, Any]:
+    if question["dependency"] != "root:/films":
+        raise LookupError("there is no such breaker")
+    return {"dependency": "root:/films", "state": question["action"]}
+
+
 @pytest.fixture(scope="module")
 def answers() -> dict[str, Answer]:
     """What the daemon answers; a test may change it and puts it back."""
@@ -31,6 +37,10 @@ def answers() -> dict[str, Answer]:
         "health": lambda question: [{"source": "indexers", "text": "no indexer is configured"}],
         "breakers": lambda question: [{"dependency": "database", "state": "closed"}],
         "crash": crash,
+        "dead_letters": lambda question: [{"target": "queue", "message_type": "WakeUp", "reason": "gone"}],
+        "stacks": lambda question: "queue, waiting:\n",
+        "restart": lambda question: question["actor"],
+        "breaker": change_breaker,
     }
 
 

@@ -114,16 +114,34 @@ def test_metrics_are_the_daemons_and_the_processs_own(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("/api/health", "health"), ("/api/supervision", "tree"), ("/api/breakers", "breakers")]
+    ("path", "name"),
+    [
+        ("/api/health", "health"),
+        ("/api/supervision", "tree"),
+        ("/api/supervision/dead-letters", "dead_letters"),
+        ("/api/supervision/stacks", "stacks"),
+        ("/api/breakers", "breakers"),
+    ],
 )
 def test_what_the_daemon_knows_is_passed_on(api: Api, answers: dict[str, Answer], path: str, name: str) -> None:
     assert api.ask(path).json == {name: answers[name]({})}
 
 
 def test_an_actor_can_be_made_to_crash(api: Api) -> None:
-    assert api.ask("/api/debug/crash/queue", method="POST").json == {"crashed": "queue"}
+    assert api.ask("/api/debug/crash/queue", method="POST").json == {"crash": "queue"}
     answer = api.ask("/api/debug/crash/nobody", method="POST")
     assert (answer.status, answer.json) == (404, {"error": "there is no actor nobody; there are queue"})
+
+
+def test_a_breaker_is_told_what_to_do_by_a_name_that_may_hold_slashes(api: Api) -> None:
+    answer = api.ask("/api/breakers/open/root:/films", method="POST")
+    assert answer.json == {"breaker": {"dependency": "root:/films", "state": "open"}}
+    answer = api.ask("/api/breakers/open/root:/films/old", method="POST")
+    assert (answer.status, answer.json) == (404, {"error": "there is no such breaker"})
+
+
+def test_an_actor_can_be_restarted(api: Api) -> None:
+    assert api.ask("/api/supervision/restart/root:/films", method="POST").json == {"restart": "root:/films"}
 
 
 def test_the_queue_says_whether_it_is_active_and_how_much_it_holds(

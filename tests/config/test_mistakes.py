@@ -61,6 +61,18 @@ WRONG_VALUES = [
     ("a table for a table of many", '[indexers]\nname = "x"', "1: indexers: expected an array of tables; write [["),
     ("tables for a table", "[[api]]", "1: api: expected a table"),
     ("a string for an array", '[wanted.hd]\ntitles = "Sintel"', "2: wanted.hd.titles: expected an array"),
+    (
+        "a breaker's rate of 0",
+        "[breaker]\nfailure_rate = 0.0",
+        "2: breaker.failure_rate: expected a value greater than 0",
+    ),
+    (
+        "a breaker's rate over 100 %",
+        "[breaker]\nslow_rate = 1.01",
+        "2: breaker.slow_rate: expected a value less than or equal to 1",
+    ),
+    ("a breaker's window of no calls", "[breaker]\nwindow = 0", "2: breaker.window: expected 1 to 1000 calls"),
+    ("a breaker's window of words", '[breaker]\nwindow = "three"', "2: breaker.window: expected a number of calls, or"),
     ("too small", "[retry]\nretries = -1", "2: retry.retries: expected a value greater than or equal to 0"),
     ("too large", f"{INDEXER}priority = 51", "4: indexers.priority: expected a value less than or equal to 50"),
     ("no time at all", '[stall]\nmetadata = "0s"', "2: stall.metadata: expected a value greater than 0"),

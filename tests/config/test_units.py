@@ -14,8 +14,10 @@ from config.units import (
     MAX_DURATION_S,
     MAX_SIZE_BYTES,
     SIZE_UNITS_BYTES,
+    CallWindow,
     parse_duration,
     parse_size,
+    parse_window,
 )
 from tests.config.documents import mistakes_in, written
 
@@ -184,3 +186,23 @@ def test_default_paths_start_at_the_files_folder_too(tmp_path: Path) -> None:
     config = load(written(tmp_path, ""))
     assert config.daemon.data_dir == tmp_path / "data"
     assert config.roots[0].path == tmp_path / "library"
+
+
+@pytest.mark.parametrize(
+    ("value", "window"),
+    [
+        (1, CallWindow(kind="count", size=1)),
+        (1000, CallWindow(kind="count", size=1000)),
+        ("1s", CallWindow(kind="time", size=1)),
+        ("2m", CallWindow(kind="time", size=120)),
+        ("1h", CallWindow(kind="time", size=3600)),
+    ],
+)
+def test_a_window_is_a_number_of_calls_or_a_time(value: object, window: CallWindow) -> None:
+    assert parse_window(value) == window
+
+
+@pytest.mark.parametrize("value", [0, -1, 1001, True, 1.5, "3", "0s", "999ms", "61m", "", None, [3]])
+def test_what_is_no_window_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse_window(value)

@@ -6,11 +6,27 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.breaker import BreakerState
-from metrics.catalogue import BREAKER_STATES, JOB_KINDS, JOB_OUTCOMES, JOB_STATES, TRANSFER_METHODS, Catalogue
+from actors.dead_letters import Lost
+from metrics.catalogue import (
+    BREAKER_OUTCOMES,
+    BREAKER_STATES,
+    JOB_KINDS,
+    JOB_OUTCOMES,
+    JOB_STATES,
+    TRANSFER_METHODS,
+    Catalogue,
+)
 from storage.jobs import STATES
 
 UNITS = ("_seconds", "_bytes", "_ratio", "_info", "_total")
-COUNTS = {"understudy_jobs", "understudy_actor_groups_parked", "understudy_actor_zombies", "understudy_breaker_state"}
+COUNTS = {
+    "understudy_jobs",
+    "understudy_actor_groups_parked",
+    "understudy_actor_inbox_depth",
+    "understudy_actor_zombies",
+    "understudy_breaker_state",
+    "understudy_file_helpers_hanging",
+}
 """Gauges that count things or show a state, and so have no unit."""
 
 
@@ -52,6 +68,7 @@ def test_two_catalogues_share_nothing() -> None:
         ("understudy_job_duration_seconds_count", {(kind,) for kind in JOB_KINDS}),
         ("understudy_releases_decided_total", {("accepted",), ("rejected",)}),
         ("understudy_imports_total", {(method,) for method in TRANSFER_METHODS}),
+        ("understudy_actor_dead_letters_total", {(reason.value,) for reason in Lost}),
         ("understudy_actor_zombies", {()}),
         ("understudy_actor_groups_parked", {()}),
         ("understudy_database_outages_total", {()}),
@@ -66,12 +83,19 @@ def test_every_value_of_a_closed_set_is_there_from_the_start_at_zero(
 @pytest.mark.parametrize(
     ("watch", "name", "labels"),
     [
-        (lambda c: c.watch_actors(["queue", "api"]), "understudy_actor_restarts_total", {("queue",), ("api",)}),
+        (lambda c: c.watch_actor("queue", inbox_depth=int), "understudy_actor_restarts_total", {("queue",)}),
+        (lambda c: c.watch_actor("queue", inbox_depth=int), "understudy_actor_inbox_depth", {("queue",)}),
+        (lambda c: c.watch_actor("queue", inbox_depth=int), "understudy_actor_handling_seconds_count", {("queue",)}),
         (lambda c: c.watch_breakers(["db"]), "understudy_breaker_state", {("db",)}),
         (
             lambda c: c.watch_breakers(["db"]),
             "understudy_breaker_transitions_total",
             {("db", state) for state in BREAKER_STATES},
+        ),
+        (
+            lambda c: c.watch_breakers(["db"]),
+            "understudy_breaker_calls_total",
+            {("db", outcome) for outcome in BREAKER_OUTCOMES},
         ),
         (
             lambda c: c.watch_indexers(["x"], outcomes=("ok", "error"), refusals=()),
@@ -96,12 +120,19 @@ def test_what_the_configuration_names_is_there_at_zero_once_it_is_watched(
 
 
 def test_watching_again_keeps_what_was_counted(catalogue: Catalogue) -> None:
-    catalogue.watch_actors(["queue"])
+    catalogue.watch_actor("queue", inbox_depth=int)
     catalogue.restarts.labels(actor="queue").inc()
-    catalogue.watch_actors(["queue"])
+    catalogue.watch_actor("queue", inbox_depth=int)
     assert samples(catalogue, "understudy_actor_restarts_total") == {("queue",): 1.0}
 
 
 def test_the_closed_sets_are_those_of_the_program() -> None:
     assert JOB_STATES == STATES
     assert tuple(state.value for state in BreakerState) == BREAKER_STATES
+
+
+def test_the_depth_of_an_inbox_is_what_it_is_when_it_is_asked_for(catalogue: Catalogue) -> None:
+    waiting: list[str] = []
+    catalogue.watch_actor("queue", inbox_depth=lambda: len(waiting))
+    waiting.append("a message")
+    assert samples(catalogue, "understudy_actor_inbox_depth") == {("queue",): 1.0}

@@ -25,7 +25,7 @@ def as_before() -> Iterator[None]:
     structlog.configure(**before)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
-    logs.bind_correlation("")
+    logs.CORRELATION.set("")
 
 
 def configure(stream: io.StringIO, *, level: str = "info", style: Literal["console", "json"] = "json") -> Any:
@@ -69,14 +69,14 @@ def test_lines_below_the_level_are_left_out(stream: io.StringIO, level: str, eve
 
 def test_lines_carry_the_correlation_of_the_work_in_hand_in_this_thread(stream: io.StringIO) -> None:
     log = configure(stream)
-    logs.bind_correlation("c1")
+    logs.CORRELATION.set("c1")
     log.info("within")
     other = threading.Thread(target=log.info, args=("elsewhere",))
     other.start()
     other.join()
-    logs.bind_correlation("c2")
+    logs.CORRELATION.set("c2")
     log.info("next")
-    logs.bind_correlation("")
+    logs.CORRELATION.set("")
     log.info("after")
     assert [line.get("correlation_id") for line in lines(stream)] == ["c1", None, "c2", None]
 

@@ -36,7 +36,8 @@ listen = "127.0.0.1:{port}"
 base = "100ms"
 
 [breaker]
-failures = 2
+window = 2
+minimum_calls = 2
 wait = "300ms"
 
 [[roots]]

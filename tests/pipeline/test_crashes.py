@@ -98,7 +98,7 @@ def test_every_actor_may_crash(tmp_path: Path, dsn: str, world: World, builtin_c
     with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn) as run:
         until(lambda: run.rows("select from progress where done_bytes > 0"), timeout_s=20)
         for actor in ACTORS:
-            assert run.post(f"/api/debug/crash/{actor}") == (200, {"crashed": actor})
+            assert run.post(f"/api/debug/crash/{actor}") == (200, {"crash": actor})
             until(partial(is_restarted, actor), what=f"{actor} to be restarted")
         run.await_state("imported")
         assert len(run.films()) == 1
