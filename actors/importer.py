@@ -46,6 +46,8 @@ from storage.progress import Progress
 CHECK_EVERY_S = 30.0
 DATABASE_WAIT_S = 0.2
 STABLE_WAIT_S = 5.0
+SOURCE_WAIT_S = 10.0
+HELPER_END_S = 1.0
 PROGRESS_EVERY_S = 0.5
 HOSTILE = (NoFilmReason.UNSAFE_PATH, NoFilmReason.DANGEROUS)
 
@@ -99,7 +101,7 @@ class Importer(Worker):
         self._helper.close()
 
     def cleanup(self, reason: BaseException | None) -> None:
-        self._helper.close()
+        self._helper.close(timeout_s=HELPER_END_S)
 
     def tick(self) -> None:
         next_in_s = CHECK_EVERY_S
@@ -156,7 +158,7 @@ class Importer(Worker):
             if not self._watch.is_there():
                 raise self._watch.down(error) from error
             self._health.set(self._source_item, f"{error}: an import waits", severity="error")
-            raise PutOff(str(error), waiting_for="the folder of a download", delay_s=CHECK_EVERY_S) from error
+            raise PutOff(str(error), waiting_for="the folder of a download", delay_s=SOURCE_WAIT_S) from error
         except (NoSpace, ReadOnly, HelperGone) as error:
             raise self._watch.down(error) from error
 

@@ -52,6 +52,7 @@ class HelperProcess:
         self._turn = threading.Lock()
         self._connection: _Connection | None = None
         self._dropped: list[ChildProcess] = []
+        self._ending: ChildProcess | None = None  # the last that was let go, unless it hung
         self._last_id = 0
 
     @property
@@ -95,15 +96,19 @@ class HelperProcess:
         helper.
         """
         connection = self._connection
-        if connection is None:
+        ending = connection.process if connection is not None else self._ending
+        if connection is not None:
+            connection.end()
+            if self._turn.acquire(blocking=False):  # else the caller inside notices and drops it
+                try:
+                    self._drop()
+                finally:
+                    self._turn.release()
+        if ending is None:
             return True
-        is_gone = connection.end(timeout_s)
-        if self._turn.acquire(blocking=False):  # else the caller inside notices and drops it
-            try:
-                self._drop()
-            finally:
-                self._turn.release()
-        return is_gone
+        with suppress(subprocess.TimeoutExpired):
+            ending.wait(timeout_s)
+        return ending.poll() is not None
 
     def _ask(self, request: dict[str, object], deadline_s: float) -> "_Connection":
         if self._connection is not None:
@@ -124,7 +129,8 @@ class HelperProcess:
             return
         if is_hung:
             connection.process.kill()  # without effect until the mount comes back, if it is that which hangs
-        connection.end(0.0)
+        connection.end()
+        self._ending = None if is_hung else connection.process
         self._dropped = [process for process in (*self._dropped, connection.process) if process.poll() is None]
         connection.release()
 
@@ -170,16 +176,11 @@ class _Connection:
             if on_progress:
                 on_progress(*line["progress"])
 
-    def end(self, timeout_s: float) -> bool:
-        """Ask the helper to end and let no thread wait for it; True if it is gone within `timeout_s`."""
+    def end(self) -> None:
+        """Ask the helper to end, and let no thread wait for its answer."""
         self.process.terminate()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        try:
-            self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
 
     def release(self) -> None:
         """Close our side; only for the thread that has the turn, or another could read from a descriptor used anew."""
