@@ -8,6 +8,7 @@ lock, which the server inherits: that, not the pid file, is what keeps two serve
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import socket
@@ -180,7 +181,7 @@ class EmbeddedPostgres:
             connection.execute(f"create database {DATABASE} strategy file_copy")
 
     def _dsn(self, database: str) -> str:
-        return make_conninfo(host="127.0.0.1", port=self.port, user=DATABASE, password=self._password, dbname=database)
+        return _dsn_at(self.port, self._password, database)
 
     def _privileges(self) -> "_Privileges":
         if os.geteuid() != 0:
@@ -215,7 +216,9 @@ class EmbeddedPostgres:
         if have != ours:
             raise PostgresFailed(
                 f"{cluster} was made by PostgreSQL {have} and this is PostgreSQL {ours}: "
-                "dump it with the older program and restore it here"
+                f"dump it with {have}'s programs, put it aside and restore the dump: understudy backup --binaries "
+                f"FOLDER_OF_{have} moved.dump && mv {shlex.quote(str(cluster))} {shlex.quote(f'{cluster}.{have}')} && "
+                "understudy restore moved.dump"
             )
 
     def _last_lines(self) -> str:
@@ -247,6 +250,24 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def dsn_of_running(folder: DataFolder) -> str | None:
+    """Where the server that a daemon has started in `folder` listens, by its pid file, which may be stale; else None.
+
+    Holds the password, so it is never logged.
+    """
+    try:
+        lines = (folder.postgres / "postmaster.pid").read_text().splitlines()
+        password = (folder.path / "postgres.password").read_text().strip()
+    except OSError:
+        return None
+    port = lines[3] if len(lines) > 3 else ""
+    return _dsn_at(port, password, DATABASE) if port.isdigit() else None
+
+
+def _dsn_at(port: int | str, password: str, database: str) -> str:
+    return make_conninfo(host="127.0.0.1", port=port, user=DATABASE, password=password, dbname=database)
 
 
 def major_version(binaries: Path) -> str:

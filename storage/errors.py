@@ -6,6 +6,8 @@ StorageError
 ├── SchemaTooNew          a newer Understudy migrated this database: use that one, or restore a backup
 ├── NodeTaken             another daemon with this node name works on this database
 ├── DataFolderLocked      another process uses the data folder
+├── BackupFailed          no backup was made, what was there is untouched; the text says why and the way out
+├── RestoreRefused        nothing was restored, the data are as before; the text says why and the way out
 └── PostgresFailed        the embedded PostgreSQL could not be made or started; the text says why and the way out
 """
 
@@ -36,6 +38,14 @@ class DataFolderLocked(StorageError):
     def __init__(self, text: str, *, pid: int | None = None) -> None:
         super().__init__(text)
         self.pid = pid
+
+
+class BackupFailed(StorageError):
+    """There is no new backup. A full disk is `NoSpace`, a server out of reach DatabaseUnavailable."""
+
+
+class RestoreRefused(StorageError):
+    """The backup was not restored, and the data are as they were."""
 
 
 class PostgresFailed(StorageError):

@@ -1,11 +1,15 @@
 """Brings a database to this program's schema: schema.sql for an empty one, else the migrations it has not had.
 
-Only forward, one transaction each, under an advisory lock so that daemons that start together migrate once.
+Only forward, one transaction each, under an advisory lock so that daemons that start together migrate once. Before a
+database with data is changed, whoever makes backups is told.
 """
 
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 import psycopg
 
@@ -20,6 +24,10 @@ create table if not exists schema_version (
     applied_at timestamptz not null default now()
 )
 """
+
+_CREATED = re.compile(
+    r"^\s*create (?:or replace )?(?:unlogged )?(?:table|view|function) (?:if not exists )?(\w+)", re.I | re.M
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +51,12 @@ def whole_schema() -> str:
     return files("storage").joinpath("schema.sql").read_text()
 
 
+def names_in_sql() -> set[str]:
+    """Every table, view and function that this program or an earlier one has made."""
+    texts = [VERSIONS, whole_schema(), *(migration.sql for migration in known_migrations())]
+    return {name for text in texts for name in _CREATED.findall(text)}
+
+
 def current_version(connection: psycopg.Connection) -> int:
     """The newest version applied; 0 for an empty database."""
     row = connection.execute("select to_regclass('schema_version') is not null").fetchone()
@@ -52,11 +66,19 @@ def current_version(connection: psycopg.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def migrate(connection: psycopg.Connection, migrations: Sequence[Migration] | None = None) -> list[str]:
+def migrate(
+    connection: psycopg.Connection,
+    migrations: Sequence[Migration] | None = None,
+    *,
+    before: Callable[[int, int], object] = lambda version_from, version_to: None,
+    backup_of: Callable[[int], Path | None] = lambda version: None,
+) -> list[str]:
     """Apply what is missing on an autocommit `connection`; returns the names applied, [] when up to date.
 
-    An empty database gets the whole schema at once, unless `migrations` are given.
-    Raises SchemaTooNew when the database is ahead of this program.
+    An empty database gets the whole schema at once, unless `migrations` are given. `before(version_from, version_to)`
+    is called once before a database with data is changed; what it raises leaves it as it is.
+    Raises SchemaTooNew when the database is ahead of this program; its text names `backup_of(version)`, a backup that
+    this program can restore.
     """
     takes_whole_schema = migrations is None
     migrations = known_migrations() if migrations is None else migrations
@@ -65,12 +87,11 @@ def migrate(connection: psycopg.Connection, migrations: Sequence[Migration] | No
     try:
         version = current_version(connection)
         if version > newest:
-            raise SchemaTooNew(
-                f"the database has schema {version} and this program knows {newest}: "
-                "run the newer Understudy, or restore a backup made before its migration"
-            )
-        connection.execute(VERSIONS)
+            raise SchemaTooNew(_too_new(version, newest, backup_of(newest)))
         missing = [migration for migration in migrations if migration.version > version]
+        if version > 0 and missing:
+            before(version, newest)
+        connection.execute(VERSIONS)
         if version == 0 and takes_whole_schema:
             with connection.transaction():
                 connection.execute(whole_schema().encode())
@@ -84,6 +105,13 @@ def migrate(connection: psycopg.Connection, migrations: Sequence[Migration] | No
         return [migration.name for migration in missing]
     finally:
         connection.execute("select pg_advisory_unlock(%s)", (LOCK_KEY,))
+
+
+def _too_new(version: int, newest: int, backup: Path | None) -> str:
+    return (
+        f"the database has schema {version} and this program knows {newest}: run the newer Understudy, "
+        "or restore a backup made before its migration"
+    ) + (f": understudy restore {shlex.quote(str(backup))}" if backup else "")
 
 
 def _record(connection: psycopg.Connection, migration: Migration) -> None:
