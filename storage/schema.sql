@@ -192,19 +192,40 @@ create table events (
     happened_at timestamptz not null default now()
 );
 create index events_order on events (xid, id);
+create index events_movie on events (movie_id, xid desc) where movie_id is not null;
+create index events_age on events (happened_at);
 
--- State, not events: one row per running operation, the newest values only.
+-- How far each named subscriber has come in the outbox: it has had everything up to (xid, id).
+create table subscribers (
+    name text primary key,
+    xid xid8 not null,
+    id bigint not null,
+    moved_at timestamptz not null default now()
+);
+
+-- The last event that was pruned, in at most one row: everything up to it is gone.
+create table pruned_events (
+    is_only boolean primary key default true check (is_only),
+    xid xid8 not null,
+    id bigint not null
+);
+
+-- State, not events: one row per running operation, the newest values only, in bytes or in counts; a total of 0 is
+-- unknown. A row with a job means nothing once that is no longer in work.
 create table progress (
     operation text primary key,
     movie_id bigint,
     step text not null,
-    done_bytes bigint not null,
-    total_bytes bigint not null,
+    done_bytes bigint not null default 0,
+    total_bytes bigint not null default 0,
     rate_bytes_s bigint not null default 0,
     eta_s bigint,
-    changed_at timestamptz not null default clock_timestamp()
+    changed_at timestamptz not null default clock_timestamp(),
+    done_count bigint not null default 0,
+    total_count bigint not null default 0,
+    rate_count_s bigint not null default 0,
+    job_id bigint
 );
-create index progress_changed on progress (changed_at);
 
 -- What an indexer's feed last showed, so that a gap is seen after a restart.
 create table feeds (

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from storage.acquisition import root_lane
+from storage.embedded import free_port
 from tests.pipeline.conftest import World
-from tests.pipeline.daemon import WANTED, DaemonRun, daemon
+from tests.pipeline.daemon import QBITTORRENT, WANTED, DaemonRun, daemon
+from tests.qbittorrent_server import PASSWORD, USERNAME, qbittorrent_server
 from tests.until import until
 
 INDEXER = "indexer:open-movies"
@@ -135,6 +137,33 @@ def test_a_breaker_opened_by_hand_stays_so_over_a_kill_until_it_is_closed(
         run.await_state("imported")
         assert run.post("/api/breakers/open/indexer:unknown")[0] == 404
         assert run.post(f"/api/breakers/smash/{INDEXER}")[0] == 404
+
+
+def test_a_download_client_goes_away_and_comes_back_with_its_torrent(tmp_path: Path, dsn: str, world: World) -> None:
+    """Its breaker opens, the rest goes on, no attempt is spent; then its torrent is found again, not added twice."""
+    world.offer(world.release(seconds=180))
+    world.limit_rate(300_000)
+    profile, lane, port = tmp_path / "qbittorrent", "client:qbit", free_port()
+    profile.mkdir()
+    client = QBITTORRENT.format(url=f"http://127.0.0.1:{port}", username=USERNAME, password=PASSWORD)
+
+    def breaker() -> object:
+        return tree(run)[lane]["breaker"]["state"]
+
+    with daemon(tmp_path / "run", world.indexer, client, WANTED, dsn=dsn) as run:
+        with qbittorrent_server(profile, web_port=port) as server:
+            world.seeder.keep_dialing(server.listen_port)
+            until(lambda: run.rows("select from progress where done_bytes > 0"), timeout_s=60)
+        until(lambda: breaker() == "open", timeout_s=20, what="the breaker to open")
+        until(lambda: f"breaker:{lane}" in {item["source"] for item in run.get("/api/health")["health"]})
+        assert (run.status("/healthz"), run.status("/readyz")) == (200, 200)
+        assert {child["state"] for child in tree(run).values()} == {"running"}
+        world.limit_rate(0)
+        with qbittorrent_server(profile, web_port=port) as server:
+            world.seeder.keep_dialing(server.listen_port)
+            run.await_state("imported", timeout_s=60)
+            assert breaker() == "closed"
+        assert [row["attempt"] for row in run.rows("select attempt from downloads")] == [1]
 
 
 def test_one_correlation_id_follows_a_movie_through_the_log_from_search_to_import(
