@@ -12,6 +12,7 @@ from storage.child_process import ChildProcess
 from storage.file_access import FileHelper, HelperGone, HelperHung
 from storage.file_errors import FileError, NotRegular, OutsideRoot, SourceChanged, SourceGone
 from storage.files import Identity, Staged
+from tests.storage.unkillable import Unkillable
 from tests.until import until
 
 LARGE_BYTES = 2**30
@@ -158,24 +159,6 @@ def test_a_helper_killed_at_work_is_gone_and_the_next_call_has_a_new_one(
         helper.stage(large, "film.partial", root=root, transfer="copy", on_progress=kill)
     helper.remove("film.partial", root=root)
     assert os.listdir(root) == []
-
-
-class Unkillable:
-    """A process that a dead mount holds: no signal reaches it."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self.process = process
-        self.pid = process.pid
-
-    def poll(self) -> int | None:
-        return self.process.poll()
-
-    def wait(self, timeout: float | None = None) -> int:
-        return self.process.wait(timeout)
-
-    def send_signal(self, sig: int) -> None: ...
-    def terminate(self) -> None: ...
-    def kill(self) -> None: ...
 
 
 def test_a_closed_socket_alone_ends_a_copy(large: Path, root: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from storage.child_process import ChildProcess
 from storage.helper_process import ABANDONED_MAX, HelperGone, HelperHung, HelperProcess, Spawn
 from tests.storage.helper_program import PROGRAM, Refused
+from tests.storage.unkillable import Unkillable
 from tests.until import until
 
 DEADLINE_S = 10.0
@@ -124,24 +125,6 @@ def test_one_that_shows_no_progress_is_abandoned_and_replaced(helper: HelperProc
         helper.call("echo", {"value": 1}, progress_deadline_s=0.2)
     assert started(helper) != pid
     until(lambda: helper.count_abandoned() == 0)
-
-
-class Unkillable:
-    """A process that a dead mount holds: no signal reaches it."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self.process = process
-        self.pid = process.pid
-
-    def poll(self) -> int | None:
-        return self.process.poll()
-
-    def wait(self, timeout: float | None = None) -> int:
-        return self.process.wait(timeout)
-
-    def send_signal(self, sig: int) -> None: ...
-    def terminate(self) -> None: ...
-    def kill(self) -> None: ...
 
 
 def spawn_unkillable(argv: Sequence[str], pass_fds: Sequence[int]) -> ChildProcess:
