@@ -1,20 +1,25 @@
 """The command line: runs the daemon, and asks a running one over its unix socket."""
 
+import contextlib
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from api.local import NotRunning, ask_daemon
-from api.tables import breaker_table, tree_table
+from api.tables import breaker_table, duty_table, tree_table
 from config.loading import ConfigError, load
 from config.schema import Config
+from storage.errors import DataFolderLocked, PostgresFailed, SchemaTooNew, StorageError
+from storage.file_errors import FileError
 
 app = typer.Typer(
     name="understudy",
@@ -35,8 +40,15 @@ errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration file.", envvar="UNDERSTUDY_CONFIG")
 ]
+BinariesOption = Annotated[
+    Path | None, typer.Option("--binaries", help="The folder with PostgreSQL's programs; default: the shipped ones.")
+]
+KindOption = Annotated[str | None, typer.Option("--kind", help="Of this kind, such as fetch.")]
+LaneOption = Annotated[str | None, typer.Option("--lane", help="Of this lane, such as client:builtin.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help='For this reason, such as "download stalled".')]
+JobArgument = Annotated[int | None, typer.Argument(metavar="[JOB]", show_default=False)]
 DEFAULT_CONFIG = Path("config.toml")
-EXIT_CONFIG, EXIT_NOT_RUNNING = 2, 5
+EXIT_CONFIG, EXIT_IN_USE, EXIT_POSTGRES, EXIT_NOT_RUNNING = 2, 3, 4, 5
 
 
 @app.command()
@@ -44,6 +56,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
     argv = [sys.executable, "-P", "-m", "daemon.run", str(config)]
     sys.stdout.flush()
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until the daemon hears it
     os.execv(sys.executable, argv)  # the daemon does not carry the command line's libraries
 
 
@@ -67,7 +80,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 @app.command()
 def status(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """How the daemon is: queue, health, and the tree of actors."""
+    """How the daemon is: queue, health, the tree of actors, and who has which standing duty."""
     queue, tree = _get(config, "/api/queue/status"), _get(config, "/api/supervision")
     items = _get(config, "/api/health")["health"]
     counts = ", ".join(f"{number} {state}" for state, number in queue["jobs"].items())
@@ -75,6 +88,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG) -> None:
     for item in items:
         console.print(item["text"], style="red" if item["severity"] == "error" else "yellow", soft_wrap=True)
     console.print(tree_table(tree["tree"]))
+    console.print(duty_table(_get(config, "/api/duties")["duties"]))
 
 
 @app.command()
@@ -101,15 +115,23 @@ def downloads(config: ConfigOption = DEFAULT_CONFIG) -> None:
 def list_jobs(
     config: ConfigOption = DEFAULT_CONFIG,
     state: Annotated[str, typer.Option(help="ready, running, done, dead; several with commas.")] = "ready,running,dead",
+    kind: KindOption = None,
+    lane: LaneOption = None,
+    reason: ReasonOption = None,
 ) -> None:
     """The jobs of the queue, newest first."""
-    _print_jobs(_get(config, f"/api/queue?state={state}")["jobs"])
+    _print_jobs(_get(config, f"/api/queue?{_query(state=state, kind=kind, lane=lane, reason=reason)}")["jobs"])
 
 
 @jobs_app.command("dead")
-def dead_jobs(config: ConfigOption = DEFAULT_CONFIG) -> None:
+def dead_jobs(
+    config: ConfigOption = DEFAULT_CONFIG,
+    kind: KindOption = None,
+    lane: LaneOption = None,
+    reason: ReasonOption = None,
+) -> None:
     """The dead letters: what failed for good until somebody decides."""
-    _print_jobs(_get(config, "/api/queue?state=dead")["jobs"])
+    list_jobs(config, state="dead", kind=kind, lane=lane, reason=reason)
 
 
 @jobs_app.command("show")
@@ -119,9 +141,57 @@ def show_job(job: int, config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 @jobs_app.command("retry")
-def retry_job(job: int, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Give a dead letter a fresh start."""
-    console.print(f"job {job}: {_ask(config, 'POST', f'/api/queue/{job}/retry')['outcome']}")
+def retry_job(
+    job: JobArgument = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    kind: KindOption = None,
+    lane: LaneOption = None,
+    reason: ReasonOption = None,
+) -> None:
+    """Give a dead letter a fresh start, or all that share a kind, a lane or a reason."""
+    _decide(config, "retry", job, kind=kind, lane=lane, reason=reason)
+
+
+@jobs_app.command("discard")
+def discard_job(
+    job: JobArgument = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    kind: KindOption = None,
+    lane: LaneOption = None,
+    reason: ReasonOption = None,
+) -> None:
+    """Have nobody do a dead letter, or all that share a kind, a lane or a reason."""
+    _decide(config, "discard", job, kind=kind, lane=lane, reason=reason)
+
+
+@jobs_app.command("replay")
+def replay_job(
+    job: int,
+    payload: Annotated[str, typer.Argument(help="A JSON object; `jobs show` has the present one.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Give a dead letter a fresh start with another payload."""
+    try:
+        facts = json.loads(payload)
+    except ValueError as error:
+        raise typer.BadParameter(f"this is not JSON: {error}") from None
+    answer = _ask(config, "POST", f"/api/queue/{job}/replay", body={"payload": facts})
+    console.print(f"job {job}: {answer['outcome']}")
+
+
+def _decide(config: Path, decision: str, job: int | None, **cause: str | None) -> None:
+    query = _query(**cause)
+    if (job is None) == (not query):
+        raise typer.BadParameter("name one job, or --kind, --lane or --reason")
+    if job is not None:
+        console.print(f"job {job}: {_ask(config, 'POST', f'/api/queue/{job}/{decision}')['outcome']}")
+        return
+    answer = _ask(config, "POST", f"/api/queue/dead/{decision}?{query}")
+    console.print(", ".join(f"{number} {outcome}" for outcome, number in answer.items()))
+
+
+def _query(**given: str | None) -> str:
+    return urlencode({name: value for name, value in given.items() if value is not None})
 
 
 @tree_app.callback(invoke_without_command=True)
@@ -134,13 +204,37 @@ def tree(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG) -> None:
 @tree_app.command("restart")
 def restart_actor(name: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Restart an actor or a group now, also a parked one."""
-    console.print(f"{_ask(config, 'POST', f'/api/supervision/restart/{quote(name)}')['restart']} is restarted")
+    console.print(f"{_ask(config, 'POST', f'/api/supervision/restart/{quote(name)}')['restart']} is being restarted")
 
 
 @app.command()
 def stacks(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """What every thread of the daemon does now; SIGUSR1 has it written to the log."""
     console.print(_get(config, "/api/supervision/stacks")["stacks"], soft_wrap=True)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path | None, typer.Argument(help="Where to; default: data_dir/backups.")] = None,
+    binaries: BinariesOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Save the database into one file; the daemon may run meanwhile."""
+    from daemon.backups import back_up_by_hand
+
+    with _failing_clearly():
+        path = back_up_by_hand(_load(config), file, binaries=binaries)
+        console.print(f"{path} is a backup of {path.stat().st_size / 2**20:.1f} MiB", soft_wrap=True)
+
+
+@app.command()
+def restore(file: Path, binaries: BinariesOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Put a backup in the place of the database, while no daemon runs."""
+    from daemon.backups import restore_by_hand
+
+    with _failing_clearly():
+        restored = restore_by_hand(_load(config), file, binaries=binaries)
+        console.print(f"{file} is restored: schema {restored.schema}; start the daemon", soft_wrap=True)
 
 
 @breaker_app.command("list")
@@ -193,6 +287,17 @@ def _print_jobs(rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
+@contextlib.contextmanager
+def _failing_clearly() -> Iterator[None]:
+    """An error of storage ends the command with one line on standard error, and the exit code the daemon has for it."""
+    try:
+        yield
+    except (StorageError, FileError) as error:
+        errors.print(" | ".join(str(error).split("\n")), soft_wrap=True)
+        is_in_use, is_postgres = isinstance(error, DataFolderLocked | SchemaTooNew), isinstance(error, PostgresFailed)
+        raise typer.Exit(EXIT_IN_USE if is_in_use else EXIT_POSTGRES if is_postgres else 1) from None
+
+
 def _load(path: Path) -> Config:
     try:
         return load(path)
@@ -205,11 +310,11 @@ def _get(config: Path, path: str) -> Any:
     return _ask(config, "GET", path)
 
 
-def _ask(config: Path, method: str, path: str) -> Any:
+def _ask(config: Path, method: str, path: str, *, body: Any = None) -> Any:
     """The daemon's answer; errors end the command with a line on standard error."""
     folder = _load(config).daemon.data_dir
     try:
-        code, answer = ask_daemon(folder, method, path)
+        code, answer = ask_daemon(folder, method, path, body=body)
     except NotRunning as error:
         errors.print(str(error), soft_wrap=True)
         raise typer.Exit(EXIT_NOT_RUNNING) from None

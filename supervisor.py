@@ -17,24 +17,31 @@ import pykka
 from actors.address import Address
 from actors.base import EXIT_ZOMBIES, Fatal, Ignore, Shutdown, Supervised
 from actors.child import (
-    AlreadyPresent,
-    AlreadyStarted,
     Child,
     ChildError,
     ChildRequest,
     DeleteChild,
     DidNotStart,
-    NotFound,
     Policy,
     RestartChild,
     StartChild,
-    StillRestarting,
-    StillRunning,
     SupervisorInbox,
     TerminateChild,
+    check_request,
 )
 from actors.dead_letters import Lost
-from actors.exits import Abandoned, AutoShutdown, Escalated, ExitReport, FailedToStart, Hooks, Hung, attempt, give_up
+from actors.exits import (
+    Abandoned,
+    AutoShutdown,
+    Escalated,
+    ExitReport,
+    FailedToStart,
+    Hooks,
+    Hung,
+    attempt,
+    give_up,
+    tell_to_stop,
+)
 from actors.messages import Exited, RestartDue, Tick
 from actors.restarts import Intensity
 from actors.running import Running, State
@@ -62,11 +69,10 @@ class Supervisor(Supervised):
         super().__init__(address)
         self.policy, self._hooks = policy or Policy(), hooks or Hooks()
         self.policy.check(children)
-        self._intensity = Intensity(self.policy.intensity, self.policy.period_s)
+        self._intensity = self._new_intensity()
         self._clock = address.clock
         self._log = logs.logger(address.name)
-        given = addresses or {}
-        self.running = {child.name: self._known(child, given.get(child.name)) for child in children}
+        self.running = {child.name: self._known(child, (addresses or {}).get(child.name)) for child in children}
 
     def init(self) -> None:
         for running in list(self.running.values()):
@@ -76,7 +82,8 @@ class Supervisor(Supervised):
                 self._halt(self.running.values())
                 if isinstance(error, Fatal):
                     raise
-                raise FailedToStart(f"{running.child.name} could not start: {error}") from error
+                self._log.error("a child could not start", child=running.child.name, exc_info=error)
+                raise FailedToStart(f"{running.child.name} could not start: {error!r}") from error
         self.address.tell_after(self.policy.check_every_s, Tick())
 
     def handle(self, message: SupervisorInbox) -> object:
@@ -127,7 +134,11 @@ class Supervisor(Supervised):
         if address is None:
             address = Address(child.name, clock=self.address.clock, dead_letters=self.address.dead_letters)
         address.parent, address.mailbox = self.address, child.mailbox
-        return Running(child, address, is_dynamic)
+        intensity = self._new_intensity() if child.is_parked_on_escalation else None
+        return Running(child, address, is_dynamic, intensity=intensity)
+
+    def _new_intensity(self) -> Intensity:
+        return Intensity(self.policy.intensity, self.policy.period_s)
 
     def _start(self, running: Running) -> None:
         """Returns when the child's `init` has; raises what that raised."""
@@ -163,7 +174,7 @@ class Supervisor(Supervised):
             self._hooks.zombies.add(actor)
         else:
             pykka.ActorRegistry.unregister(actor.actor_ref)  # its thread could not be started
-        _tell_to_stop(actor)
+        tell_to_stop(actor)
 
     def _close(self, running: Running) -> None:
         """Nobody will read its address any more; if it was a supervisor, nor those below."""
@@ -212,22 +223,23 @@ class Supervisor(Supervised):
     def _bring_back(self, running: Running, reason: BaseException | None) -> None:
         """Have it and its group started again after its back-off, unless that is one restart too many."""
         name, backoff = running.child.name, running.child.backoff
-        delay_s = backoff.delay_s(running.crashes, chance=self._hooks.chance())
         running.crashes += 1
-        if running.child.is_parked_on_escalation and isinstance(reason, Escalated | FailedToStart):
-            self._park(running)
-            return
+        if running.intensity is not None:
+            is_too_often = running.intensity.is_exceeded(self._clock())
+            if is_too_often or isinstance(reason, Escalated | FailedToStart):
+                self._park(running, reason)
+                return
+        elif self._intensity.is_exceeded(self._clock()):
+            often = f"more than {self.policy.intensity} restarts in {self.policy.period_s:.0f} s"
+            raise Escalated(f"{self.address.name}: {often}, the last of {name}") from reason
         if backoff.max_restarts is not None and running.crashes > backoff.max_restarts:
             raise Escalated(f"{name}: more than {backoff.max_restarts} restarts without a stable time") from reason
-        if self._intensity.is_exceeded(self._clock()):
-            limit, period_s = self.policy.intensity, self.policy.period_s
-            raise Escalated(f"{name}: more than {limit} restarts in {period_s:.0f} s") from reason
         group = self._group(running)
         self._halt(group)
         for bystander in [other for other in group if other.child.restart == "temporary"]:
             self._close(bystander)
             del self.running[bystander.child.name]
-        self._restart_in(delay_s, group, "restarting")
+        self._restart_in(backoff.delay_s(running.crashes - 1, chance=self._hooks.chance()), group, "restarting")
 
     def _group(self, running: Running) -> list[Running]:
         """Who is restarted together with it, itself included, in their order."""
@@ -242,9 +254,11 @@ class Supervisor(Supervised):
             case _:
                 assert_never(self.policy.strategy)
 
-    def _park(self, running: Running) -> None:
-        delay_s = PARK_S[min(running.crashes, len(PARK_S)) - 1]
-        self._log.error("a group is parked: it crashed too often", child=running.child.name, tried_again_in_s=delay_s)
+    def _park(self, running: Running, reason: BaseException | None) -> None:
+        delay_s, address = PARK_S[min(running.crashes, len(PARK_S)) - 1], running.address
+        address.last_error = f"{reason}, by {reason.__cause__!r}" if reason and reason.__cause__ else str(reason)
+        text = "a group is parked: it crashed too often"
+        self._log.error(text, child=address.name, reason=address.last_error, tried_again_in_s=delay_s)
         self._restart_in(delay_s, [running], "parked")
 
     def _restart_in(self, delay_s: float, group: Sequence[Running], state: State) -> None:
@@ -257,7 +271,7 @@ class Supervisor(Supervised):
     def _restart_due(self, message: RestartDue) -> None:
         for running in [running for running in self.running.values() if running.ticket == message.ticket]:
             name, incarnation = running.child.name, running.address.incarnation
-            running.restarts += 1
+            running.address.restarts += 1
             attempt(self._hooks.on_restart, name)
             try:
                 self._start(running)
@@ -293,7 +307,7 @@ class Supervisor(Supervised):
         for batch in [stopping] if self.policy.stops_together else [[one] for one in stopping]:
             begun_at = time.monotonic()
             for _, actor in batch:
-                _tell_to_stop(actor)
+                tell_to_stop(actor)
             for running, actor in batch:
                 running.actor = None
                 if not actor.gone.wait(max(0.0, begun_at + running.child.shutdown_s - time.monotonic())):
@@ -307,33 +321,25 @@ class Supervisor(Supervised):
 
     def _change(self, request: ChildRequest) -> Address | None:
         """What somebody asks of the children. Raises ChildError."""
+        known = self.running.get(request.name)
+        check_request(request, *((known.child, known.state) if known is not None else (None, None)))
         if isinstance(request, StartChild):
             return self._start_more(request.child)
-        running = self.running.get(request.name)
-        if running is None:
-            raise NotFound(f"{self.address.name} has no child {request.name}")
-        is_lasting = running.child.restart != "temporary"
-        is_forced = isinstance(request, RestartChild) and request.is_forced and is_lasting
-        if not isinstance(request, TerminateChild) and not is_forced and running.state != "stopped":
-            is_down = running.actor is None
-            raise (StillRestarting if is_down else StillRunning)(f"{request.name} is {running.state}")
+        running = self.running[request.name]
         match request:
             case TerminateChild():
                 self._halt([running])
                 self._close(running)
-                if not is_lasting:
+                if running.child.restart == "temporary":
                     del self.running[request.name]
             case DeleteChild():
                 self._close(running)
                 del self.running[request.name]
             case RestartChild():
-                self._renew(running, is_forced=is_forced)
+                self._renew(running, is_forced=request.is_forced)
         return None
 
     def _start_more(self, child: Child) -> Address:
-        known = self.running.get(child.name)
-        if known is not None:
-            raise (AlreadyPresent if known.state == "stopped" else AlreadyStarted)(f"{child.name} is {known.state}")
         self.policy.check([child])
         running = self.running[child.name] = self._known(child, is_dynamic=True)
         try:
@@ -368,20 +374,20 @@ class Supervisor(Supervised):
     def _report(self, running: Running, end: Exited) -> None:
         report = ExitReport(supervisor=self.address.name, restart=running.child.restart, **vars(end))
         if not report.is_orderly:
-            running.last_error = f"{type(report.reason).__name__}: {report.reason}"
-            self._log.error("an actor crashed", **report.facts())
+            running.address.last_error = f"{type(report.reason).__name__}: {report.reason}"
+            self._log.error(report.event, **report.facts())
         attempt(self._hooks.on_exit, report)
 
 
-def _tell_to_stop(actor: Supervised) -> None:
-    actor.actor_ref.stop(block=False)
-    attempt(actor.interrupt)
-
-
-def start_root(supervisor: type[Supervisor], arguments: Mapping[str, Any], *, timeout_s: float = 30.0) -> Supervisor:
+def start_root(
+    supervisor: type[Supervisor],
+    arguments: Mapping[str, Any],
+    *,
+    address: Address | None = None,
+    timeout_s: float = 30.0,
+) -> Supervisor:
     """Start the top of a tree; returns when all its children have started. Raises what kept one from it."""
-    address = Address("root")
-    supervisor.start(address, **arguments)
+    supervisor.start(address := address or Address("root"), **arguments)
     actor = address.actor
     assert isinstance(actor, Supervisor)
     actor.ready.get(timeout=timeout_s)

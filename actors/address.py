@@ -125,6 +125,7 @@ class Address:
         self.actor: pykka.Actor | None = None  # the present incarnation, or the last
         self.is_read = False  # an actor has started and not ended
         self.is_closed = False  # the last actor has ended for good
+        self.restarts, self.last_error = 0, ""  # of all its incarnations, also across those of their supervisor
         self.lock = threading.Lock()  # held while letters come, go and end
         self._arrived, self._room = threading.Condition(self.lock), threading.Condition(self.lock)
         self._is_awaited, self._senders_waiting = False, 0  # to notify is dear, and most often nobody waits

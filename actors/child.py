@@ -135,6 +135,10 @@ class StartChild:
 
     child: Child
 
+    @property
+    def name(self) -> str:
+        return self.child.name
+
 
 @dataclass(frozen=True, kw_only=True)
 class TerminateChild:
@@ -163,6 +167,20 @@ class DeleteChild:
 
 ChildRequest = StartChild | TerminateChild | RestartChild | DeleteChild
 SupervisorInbox = Tick | Exited | RestartDue | ChildRequest
+
+
+def check_request(request: ChildRequest, child: Child | None, state: str | None) -> None:
+    """Raises the ChildError why `request` cannot be granted to `child` in `state` (None: there is none)."""
+    name = request.name
+    if isinstance(request, StartChild):
+        if state is not None:
+            raise (AlreadyPresent if state == "stopped" else AlreadyStarted)(f"{name} is {state}")
+        return
+    if child is None:
+        raise NotFound(f"there is no child {name}")
+    is_forced = isinstance(request, RestartChild) and request.is_forced and child.restart != "temporary"
+    if not isinstance(request, TerminateChild) and not is_forced and state != "stopped":
+        raise (StillRunning if state == "running" else StillRestarting)(f"{name} is {state}")
 
 
 def start_child(supervisor: Address, child: Child, *, timeout_s: float) -> Address:

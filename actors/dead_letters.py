@@ -26,6 +26,10 @@ class Lost(StrEnum):
     GONE = "gone"  # it was sent to one that has
 
 
+TOLD_BY_THE_EXIT = (Lost.CRASHED, Lost.HUNG, Lost.ABANDONED)
+"""The supervisor's log line of the actor's end names the message."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
     """One lost message. `at` is monotonic time; `error` says what the handler raised, "" if it was not that.
@@ -81,7 +85,7 @@ class DeadLetters:
             self.count += 1
             self._recent.append(letter)
             is_logged = self._is_logged(letter.at)
-        if is_logged:
+        if is_logged and reason not in TOLD_BY_THE_EXIT:
             self._log.warning(
                 "a message was lost",
                 target=target,

@@ -2,6 +2,8 @@
 
 Every poll is one list call and one transaction. What the client does not know any more is given up only after several
 good polls, because clients restart and lists are empty for a while.
+
+Where several nodes share the client, one has the duty to poll it; each adds and removes what it is asked to.
 """
 
 import time
@@ -12,17 +14,21 @@ from typing import Any, Literal
 from actors.address import Address
 from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.dependency import calling
+from actors.duty import Duty
 from actors.health import HealthBoard
 from actors.ticker import Ticker
 from actors.worker import Failed, Worker
 from clients.download_client import ClientDownload, ClientState, DownloadClient, SeedGoal
 from clients.errors import AuthenticationFailed, BadAnswer, ClientError, Gone, Refused
+from movies.events import DownloadFailed
 from movies.movie import DownloadId, DownloadState, MovieId
-from storage import acquisition, downloads, movies, progress
+from storage import acquisition, downloads, events, movies, progress
+from storage.acquisition import client_duty
 from storage.database import Connection
-from storage.errors import DatabaseUnavailable
+from storage.errors import DatabaseUnavailable, Fenced
 from storage.jobs import Claim
 from storage.progress import Progress
+from storage.progress_writer import ProgressWriter
 
 MISSING_POLLS = 3
 TEST_EVERY_S = 15.0
@@ -56,31 +62,38 @@ class Watch:
 
 
 class Downloader(Worker):
-    """`remove` says what happens to an imported torrent whose seed goal is reached."""
+    """`remove` says what happens to an imported torrent whose seed goal is reached; `home` whose the client is."""
 
     def __init__(
         self,
         address: Address,
         *,
         client: DownloadClient,
+        home: str,
         breaker: Breaker,
         health: HealthBoard,
         stall: StallLimits,
         remove: Literal["never", "torrent", "torrent+data"],
         poll_interval_s: float,
+        progress_writer: ProgressWriter,
         clock: Callable[[], float] = time.monotonic,
         **worker: Any,
     ) -> None:
         super().__init__(address, **worker)
-        self._client, self._breaker, self._health = client, breaker, health
+        self._client, self._home, self._breaker, self._health = client, home, breaker, health
         self._stall, self._remove, self._poll_interval_s = stall, remove, poll_interval_s
-        self._clock = clock
+        self._progress, self._clock = progress_writer, clock
         self._watches: dict[DownloadId, Watch] = {}
-        self._next_test = 0.0
+        self._next_poll = self._next_test = 0.0
+        self._duty = Duty(client_duty(client.name, home), database=self.database, node=self.node, clock=clock)
         self._ticker = Ticker(address, clock=clock)
 
     def init(self) -> None:
         self._ticker.set(0.0)
+
+    def cleanup(self, reason: BaseException | None) -> None:
+        if reason is None:
+            self._duty.give_up()
 
     def work(self, claim: Claim) -> None:
         download_id = DownloadId(claim.payload["download_id"])
@@ -102,22 +115,38 @@ class Downloader(Worker):
     def tick(self) -> None:
         if not self._ticker.is_due():
             return
-        next_in_s = self._poll_interval_s
         try:
-            self._poll()
-            if not self._watches:
-                next_in_s = max(next_in_s, IDLE_POLL_S)
+            if self._has_duty() and self._clock() >= self._next_poll:
+                self._poll_now()
             if self._clock() >= self._next_test:
                 self._next_test = self._clock() + TEST_EVERY_S
                 self._test()
         except (DatabaseUnavailable, BreakerOpen):
             pass  # the next poll sees the same and more
+        except Fenced as error:
+            self.log.warning("another node follows the client now", reason=str(error))
         except Outage as outage:
-            self.log.warning("the download client does not answer", reason=str(outage))
+            self.log.debug("the download client does not answer", reason=str(outage))  # its breaker says it once
         except ClientError as error:
             self._health.set(f"client:{self._client.name}", str(error), severity="error")
         finally:
-            self._ticker.set(next_in_s)
+            self._ticker.set(self._next_look_s())
+
+    def _has_duty(self) -> bool:
+        """Whether this node is to poll; one that cannot reach the client leaves it to another that perhaps can."""
+        has_duty = False
+        if self._breaker.would_permit():
+            has_duty = self._duty.hold()
+        else:
+            self._duty.give_up()
+        if not has_duty:
+            self._watches.clear()
+        return has_duty
+
+    def _next_look_s(self) -> float:
+        """Until the duty or the next poll is due."""
+        poll_in_s = max(0.0, self._next_poll - self._clock())
+        return min(self._duty.look_in_s, poll_in_s) if self._duty.is_held else self._duty.look_in_s
 
     def _add(self, claim: Claim, row: Mapping[str, Any], torrent: bytes | None) -> None:
         movie_id, download_id = MovieId(row["movie_id"]), DownloadId(row["id"])
@@ -137,6 +166,7 @@ class Downloader(Worker):
             return
         with self.finishing(claim) as connection:
             acquisition.started(connection, movie_id, download_id, correlation_id=claim.correlation_id)
+        self._next_poll = 0.0
         self._ticker.set(0.0)
         self.log.info("a download was started", movie_id=movie_id, release=row["title"])
 
@@ -154,9 +184,16 @@ class Downloader(Worker):
             self._client.test()
         self._health.clear(f"client:{self._client.name}")
 
+    def _poll_now(self) -> None:
+        try:
+            self._poll()
+        finally:
+            idle_s = 0.0 if self._watches else IDLE_POLL_S
+            self._next_poll = self._clock() + max(self._poll_interval_s, idle_s)
+
     def _poll(self) -> None:
         with self.database.transaction() as connection:
-            rows = downloads.watched(connection, node=self.node, client=self._client.name)
+            rows = downloads.watched(connection, node=self._home, client=self._client.name)
         self._watches = {row["id"]: self._watches.get(row["id"], Watch()) for row in rows}
         if not rows:
             return
@@ -165,10 +202,12 @@ class Downloader(Worker):
         seen = {download.infohash: download for download in listed}
         running: list[Progress] = []
         with self.database.transaction() as connection:
+            self._duty.require(connection)
             for row in rows:
                 if (found := self._follow(connection, row, seen.get(row["infohash"]))) is not None:
                     running.append(found)
-            progress.write(connection, running)
+        for found in running:
+            self._progress.show(found)
 
     def _follow(self, connection: Connection, row: Mapping[str, Any], seen: ClientDownload | None) -> Progress | None:
         """Write what the poll showed of one download; returns its progress while it runs."""
@@ -204,6 +243,7 @@ class Downloader(Worker):
             total_bytes=seen.size_bytes or row["size_bytes"] or 0,
             rate_bytes_s=seen.rate_bytes_s,
             eta_s=seen.eta_s,
+            download_id=DownloadId(row["id"]),
         )
 
     def _completed(self, connection: Connection, row: Mapping[str, Any], seen: ClientDownload) -> None:
@@ -218,7 +258,7 @@ class Downloader(Worker):
             content_path=seen.content_path,
             size_bytes=seen.size_bytes,
             root=movie["root"],
-            node=self.node,
+            node=self._home,
             correlation_id=row["correlation_id"],
         ):
             cid = row["correlation_id"]
@@ -257,6 +297,13 @@ class Downloader(Worker):
         if not downloads.move(connection, row["id"], DownloadState.FAILED, expected=acquisition.RUNNING, error=error):
             return
         progress.end(connection, f"download:{row['id']}")
+        movies.lock(connection, movie_id)
+        events.emit(
+            connection,
+            DownloadFailed(download_id=DownloadId(row["id"]), client=self._client.name, reason=reason, error=error),
+            movie_id=movie_id,
+            correlation_id=row["correlation_id"],
+        )
         if is_blocked:
             acquisition.block(
                 connection,
@@ -277,6 +324,5 @@ class Downloader(Worker):
             jitter=self.chance(),
             correlation_id=row["correlation_id"],
         )
-        self.metrics.downloads_failed.labels(client=self._client.name).inc()
         cid, title = row["correlation_id"], row["title"]
         self.log.warning("a download failed", movie_id=movie_id, release=title, reason=error, correlation_id=cid)

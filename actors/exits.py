@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from actors.base import Shutdown, Supervised
+from actors.base import Fatal, Shutdown, Supervised
 from actors.dead_letters import Lost
 from actors.messages import Exited
 from actors.zombies import Zombies
@@ -62,6 +62,18 @@ class ExitReport:
     def is_orderly(self) -> bool:
         return self.reason is None or isinstance(self.reason, Shutdown)
 
+    @property
+    def event(self) -> str:
+        """What a log line says happened."""
+        match self.reason:
+            case Hung():
+                return "an actor hangs and is replaced"
+            case Abandoned():
+                return "an actor did not stop in time"
+            case Fatal():
+                return "an actor ends the daemon"
+        return "an actor crashed"
+
     def facts(self) -> dict[str, object]:
         """The fields of a log line."""
         return {
@@ -99,6 +111,12 @@ def give_up(actor: Supervised, lost: Lost, error: Exception) -> Exited:
     error.add_note("".join(traceback.format_stack(frame)) if frame is not None else "its thread has no stack")
     actor.inbox.lose(lost, error)
     return actor.exited(error)
+
+
+def tell_to_stop(actor: Supervised) -> None:
+    """Ask `actor` to end, and cut what it may be waiting for."""
+    actor.actor_ref.stop(block=False)
+    attempt(actor.interrupt)
 
 
 def attempt(call: Callable[..., object], *arguments: object) -> None:

@@ -5,8 +5,7 @@ journal says which step was last; taking it again is harmless. All touching of d
 dead mount hangs that and not the daemon.
 """
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +14,10 @@ from actors.address import Address
 from actors.breaker import Breaker
 from actors.health import HealthBoard
 from actors.messages import Tick
+from actors.operation import Operation
 from actors.root_watch import RootWatch
 from actors.worker import Failed, PutOff, Worker
+from clients.download_client import PathMapping, local_path
 from movies.decision import HeldRelease, is_upgrade
 from movies.files import HEAD_BYTES, ListedFile, NoFilm, NoFilmReason, choose_film, extension_of, is_container_for
 from movies.movie import DownloadId, DownloadState, MovieId, MovieState
@@ -24,8 +25,9 @@ from movies.naming import movie_file, movie_folder, quality_full
 from movies.profile import Profile
 from movies.quality import Revision, quality_named
 from movies.release import ParsedRelease, parse_release
-from storage import acquisition, downloads, imports, movies, progress
-from storage.errors import DatabaseUnavailable
+from storage import acquisition, downloads, imports, jobs, movies, progress
+from storage.database import Connection
+from storage.errors import DatabaseUnavailable, Fenced
 from storage.file_access import FileHelper, HelperGone, HelperHung
 from storage.file_errors import (
     Denied,
@@ -41,26 +43,26 @@ from storage.file_errors import (
 )
 from storage.files import Identity
 from storage.jobs import Claim
-from storage.progress import Progress
+from storage.progress_writer import ProgressWriter
 
 CHECK_EVERY_S = 30.0
 DATABASE_WAIT_S = 0.2
 STABLE_WAIT_S = 5.0
 SOURCE_WAIT_S = 10.0
-HELPER_END_S = 1.0
-PROGRESS_EVERY_S = 0.5
+HELPER_END_S, HELPER_WAIT_S = 1.0, 1.0
 HOSTILE = (NoFilmReason.UNSAFE_PATH, NoFilmReason.DANGEROUS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportRules:
-    """How films come into the root, from the configuration."""
+    """How films come into the root, from the configuration; `mappings` by the home of the download client."""
 
     transfer: Literal["hardlink-only", "prefer-hardlink", "copy", "move"]
     recycle_bin: str
     folder_pattern: str
     file_pattern: str
     min_free_bytes: int
+    mappings: Mapping[str, Sequence[PathMapping]]
 
 
 class Importer(Worker):
@@ -76,12 +78,12 @@ class Importer(Worker):
         helper: FileHelper,
         breaker: Breaker,
         health: HealthBoard,
-        clock: Callable[[], float] = time.monotonic,
+        progress_writer: ProgressWriter,
         **worker: Any,
     ) -> None:
         super().__init__(address, **worker)
         self._root, self._rules, self._profiles = root, rules, profiles
-        self._helper, self._breaker, self._health, self._clock = helper, breaker, health, clock
+        self._helper, self._breaker, self._health, self._progress = helper, breaker, health, progress_writer
         self._watch = RootWatch(
             root,
             min_free_bytes=rules.min_free_bytes,
@@ -92,7 +94,6 @@ class Importer(Worker):
             free_bytes=self.metrics.free_bytes,
         )
         self._source_item = f"download folder:{root}"
-        self._reported_at = 0.0
 
     def init(self) -> None:
         self.address.tell_after(0.0, Tick())
@@ -111,6 +112,9 @@ class Importer(Worker):
             next_in_s = DATABASE_WAIT_S
         finally:
             self.address.tell_after(next_in_s, Tick())
+
+    def came_to_nothing(self, connection: Connection, claim: Claim) -> None:
+        progress.end_job(connection, claim)
 
     def work(self, claim: Claim) -> None:
         download_id = DownloadId(claim.payload["download_id"])
@@ -138,19 +142,21 @@ class Importer(Worker):
 
     def _import(self, claim: Claim, download: Mapping[str, Any], journal: Mapping[str, Any] | None) -> None:
         """All steps from the one the journal names."""
+        name = f"import:{download['id']}"
+        operation = Operation(name, claim=claim, writer=self._progress, step="planning")
         try:
             self._watch.require()
             staged = self._staged_before(journal)
             if journal is None or staged is None:
                 if journal is not None:  # planned otherwise then, it may have another name now
                     self._helper.remove(self._below(journal["temp_path"]), root=self._root)
-                journal = self._plan(claim, download)
+                journal = self._plan(claim, download, operation)
                 if journal is None:
                     return
                 self.inbox.go_on()
-                staged = self._stage(journal)
+                staged = self._stage(claim, journal, operation)
             self.inbox.go_on()
-            self._place(journal, staged)
+            self._place(journal, staged, operation)
             self._record(claim, download, staged)
             self._watch.up()
             self._health.clear(self._source_item)
@@ -159,12 +165,15 @@ class Importer(Worker):
                 raise self._watch.down(error) from error
             self._health.set(self._source_item, f"{error}: an import waits", severity="error")
             raise PutOff(str(error), waiting_for="the folder of a download", delay_s=SOURCE_WAIT_S) from error
-        except (NoSpace, ReadOnly, HelperGone) as error:
+        except HelperGone as error:
+            raise PutOff(str(error), waiting_for="its helper process", delay_s=HELPER_WAIT_S) from error
+        except (NoSpace, ReadOnly) as error:
             raise self._watch.down(error) from error
 
-    def _plan(self, claim: Claim, download: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _plan(self, claim: Claim, download: Mapping[str, Any], operation: Operation) -> dict[str, Any] | None:
         """Choose the film and write the journal; None when there is nothing to import and the job has ended."""
-        source = self._film(download["content_path"])
+        path = local_path(download["content_path"], self._rules.mappings.get(download["node"], ()))
+        source = self._film(path, operation)
         if isinstance(source, NoFilm):
             self._reject(claim, download, source)
             return None
@@ -190,18 +199,14 @@ class Importer(Worker):
         if target != old_path and (found := self._seen(target)) is not None and found != self._seen(source):
             raise TargetExists(f"{target} is another file")
         with self.database.transaction() as connection:
-            downloads.move(
-                connection,
-                download_id,
-                DownloadState.IMPORTING,
-                expected=(DownloadState.COMPLETED, DownloadState.IMPORTING, DownloadState.BLOCKED),
-            )
+            jobs.require(connection, claim)
+            downloads.move(connection, download_id, DownloadState.IMPORTING, expected=acquisition.IMPORTABLE)
             imports.plan(
                 connection,
                 download_id=download_id,
                 movie_id=movie_id,
                 source_path=source,
-                temp_path=str(self._root / folder / f".understudy-{download_id}.partial"),
+                temp_path=str(self._root / folder / f".understudy-{download_id}-{claim.owner.hex[:8]}.partial"),
                 target_path=target,
                 old_path=old_path,
                 recycle_path=str(self._root / recycle / Path(old_path or target).name),
@@ -217,7 +222,7 @@ class Importer(Worker):
             return None
         return str(file["path"])
 
-    def _film(self, content_path: str) -> str | NoFilm:
+    def _film(self, content_path: str, operation: Operation) -> str | NoFilm:
         """The absolute path of the film in a download, or why there is none."""
         try:
             identity = self._helper.identity(content_path)
@@ -225,7 +230,8 @@ class Importer(Worker):
             listed = [ListedFile(path=name, size_bytes=identity.size_bytes)]
         except NotRegular:
             folder = content_path
-            scan = self._helper.scan(content_path)
+            operation.begin("scanning")
+            scan = self._helper.scan(content_path, on_progress=self._heard(operation.counted))
             listed = [ListedFile(path=file.path, size_bytes=file.size_bytes) for file in scan.files]
         film = choose_film(listed)
         if isinstance(film, NoFilm):
@@ -271,9 +277,10 @@ class Importer(Worker):
         except (SourceGone, NotRegular):
             return None
 
-    def _stage(self, journal: Mapping[str, Any]) -> Identity:
+    def _stage(self, claim: Claim, journal: Mapping[str, Any], operation: Operation) -> Identity:
         transfer = "prefer-hardlink" if self._rules.transfer == "move" else self._rules.transfer
-        temp, report = self._below(journal["temp_path"]), self._reporter(journal)
+        temp, report = self._below(journal["temp_path"]), self._heard(operation.moved)
+        operation.begin("copying")
         self._helper.remove(temp, root=self._root)
         staged = self._helper.stage(
             journal["source_path"], temp, root=self._root, transfer=transfer, on_progress=report
@@ -283,22 +290,29 @@ class Importer(Worker):
             if self._health.set(f"hardlink:{self._root}", text):
                 self.log.warning("films are copied, not linked", root=str(self._root), reason=staged.link_refusal)
         identity = self._helper.identity(journal["temp_path"])
-        with self.database.transaction() as connection:
-            imports.staged(connection, journal["download_id"], identity=identity, method=staged.method)
+        try:
+            with self.database.transaction() as connection:
+                jobs.require(connection, claim)
+                imports.staged(connection, journal["download_id"], identity=identity, method=staged.method)
+        except Fenced:
+            self._helper.remove(temp, root=self._root)  # nobody else knows of it
+            raise
         return identity
 
-    def _place(self, journal: Mapping[str, Any], staged: Identity) -> None:
+    def _place(self, journal: Mapping[str, Any], staged: Identity, operation: Operation) -> None:
         """Give the staged file its final name, if it has not got it yet, and put the old one into the recycle bin."""
         temp, target, old_path = journal["temp_path"], journal["target_path"], journal["old_path"]
+        recycle_path, report = self._below(journal["recycle_path"]), self._heard(operation.moved)
+        operation.begin("placing")
         if self._seen(target) != staged or self._seen(temp) == staged:
             if old_path == target and self._seen(target) not in (None, staged):
                 self._helper.replace(
-                    self._below(temp), self._below(target), self._below(journal["recycle_path"]), root=self._root
+                    self._below(temp), self._below(target), recycle_path, root=self._root, on_progress=report
                 )
             else:
                 self._helper.place(self._below(temp), self._below(target), root=self._root)
         if old_path is not None and old_path != target and self._seen(old_path) is not None:
-            self._helper.recycle(self._below(old_path), self._below(journal["recycle_path"]), root=self._root)
+            self._helper.recycle(self._below(old_path), recycle_path, root=self._root, on_progress=report)
 
     def _record(self, claim: Claim, download: Mapping[str, Any], staged: Identity) -> None:
         movie_id, download_id = MovieId(download["movie_id"]), DownloadId(download["id"])
@@ -322,7 +336,6 @@ class Importer(Worker):
             )
             if self._rules.transfer == "move":
                 acquisition.remove(connection, download, with_data=True)
-        self.metrics.imports.labels(method=method).inc()
         self.log.info("a film was imported", movie_id=movie_id, path=path, method=method)
 
     def _reject(self, claim: Claim, download: Mapping[str, Any], film: NoFilm) -> None:
@@ -355,6 +368,7 @@ class Importer(Worker):
                 jitter=self.chance(),
                 correlation_id=claim.correlation_id,
             )
+            progress.end_job(connection, claim)
         line = self.log.error if film.reason in HOSTILE else self.log.warning
         line("a download holds no film", movie_id=movie_id, release=download["title"], reason=film.text)
 
@@ -368,27 +382,18 @@ class Importer(Worker):
                 error=text,
             )
             downloads.end(connection, download["id"])
+            progress.end_job(connection, claim)
             movies.set_state(connection, MovieId(download["movie_id"]), MovieState.IMPORTED, reason=text)
         self.log.info("a download is not imported", movie_id=download["movie_id"], reason=text)
 
-    def _reporter(self, journal: Mapping[str, Any]) -> Callable[[int, int], None]:
-        def report(done_bytes: int, total_bytes: int) -> None:
-            self.inbox.go_on()
-            now = self._clock()
-            if now - self._reported_at < PROGRESS_EVERY_S:
-                return
-            self._reported_at = now
-            row = Progress(
-                operation=f"import:{journal['download_id']}",
-                movie_id=journal["movie_id"],
-                step="copying",
-                done_bytes=done_bytes,
-                total_bytes=total_bytes,
-            )
-            with self.database.transaction() as connection:
-                progress.write(connection, [row])
+    def _heard(self, report: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        """What the helper does for long is told to `report`, and to the supervisor as a sign of life."""
 
-        return report
+        def on_progress(done: int, total: int) -> None:
+            self.inbox.go_on()
+            report(done, total)
+
+        return on_progress
 
 
 def _held(row: Mapping[str, Any]) -> HeldRelease:

@@ -5,27 +5,21 @@ movie that something may be taken for.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from actors.address import Address
 from actors.breaker import Breaker, Outage
-from actors.dependency import calling
+from actors.dependency import calling, failure_of, reason_of
+from actors.duty import Duty
 from actors.health import HealthBoard
 from actors.messages import Tick
+from actors.operation import Operation
 from actors.selector import IndexerTerms
 from actors.worker import Failed, PutOff, Worker
-from clients.errors import (
-    AuthenticationFailed,
-    BadAnswer,
-    ClientError,
-    Gone,
-    RateLimited,
-    Refused,
-    Unavailable,
-    Unreachable,
-)
+from clients.errors import BadAnswer, ClientError, Gone, Refused, Unreachable
 from clients.metainfo import parse_magnet, parse_torrent
 from clients.torznab import LastSeen, Torznab
 from clients.torznab_feed import Item
@@ -34,14 +28,16 @@ from movies.movie import MovieId, ReleaseId
 from movies.profile import Profile
 from movies.release import ParsedRelease, Unparsable, parse_release
 from movies.title import clean_title
-from storage import acquisition, downloads, jobs, movies, releases
-from storage.acquisition import indexer_lane
+from storage import acquisition, downloads, jobs, movies, progress, releases
+from storage.acquisition import ANY_CLIENT, indexer_lane, rss_duty
 from storage.database import Connection
-from storage.errors import DatabaseUnavailable
+from storage.errors import DatabaseUnavailable, Fenced
 from storage.jobs import Claim
+from storage.progress_writer import ProgressWriter
 from storage.releases import Links
 
 CLIENT_WAIT_S = 5.0
+FEED_EVERY_S = 1.0
 Goal = TypeVar("Goal", int, float)
 
 
@@ -50,6 +46,7 @@ class ClientTerms:
     """What choosing a download client must know of one, and its own seed goal."""
 
     name: str
+    home: str
     priority: int
     breaker: Breaker
     accepts_private: bool
@@ -84,12 +81,17 @@ class Indexer(Worker):
         rss_interval_s: float,
         seed_ratio: float | None,
         seed_time_s: int | None,
+        progress_writer: ProgressWriter,
+        clock: Callable[[], float] = time.monotonic,
         **worker: Any,
     ) -> None:
         super().__init__(address, **worker)
         self._torznab, self._breaker, self._health, self._terms = torznab, breaker, health, terms
         self._profiles, self._clients = profiles, clients
+        self._progress = progress_writer
         self._rss_interval_s, self._seed_ratio, self._seed_time_s = rss_interval_s, seed_ratio, seed_time_s
+        self._duty = Duty(rss_duty(torznab.name), database=self.database, node=self.node)
+        self._clock, self._next_feed = clock, 0.0
 
     @property
     def name(self) -> str:
@@ -98,27 +100,38 @@ class Indexer(Worker):
     def init(self) -> None:
         self.address.tell_after(0.0, Tick())
 
+    def cleanup(self, reason: BaseException | None) -> None:
+        if reason is None:
+            self._duty.give_up()
+
     def tick(self) -> None:
-        """See that the next look at the feed is in the queue."""
-        delay_s = 1.0
+        """See that the next look at the feed is in the queue, while that is this node's duty."""
         try:
-            with self.database.transaction() as connection:
-                ago_s = releases.last_synced_s(connection, self.name)
-                due_in_s = 0.0 if ago_s is None else self._rss_interval_s - ago_s
-                jobs.enqueue(
-                    connection,
-                    "rss",
-                    lane=indexer_lane(self.name),
-                    payload={},
-                    unique_key=f"rss:{self.name}",
-                    correlation_id=f"rss-{random.getrandbits(32):08x}",
-                    delay_s=max(0.0, due_in_s),
-                )
-            delay_s = max(1.0, min(60.0, self._rss_interval_s / 4))
-        except DatabaseUnavailable:
+            if self._duty.hold() and self._clock() >= self._next_feed:
+                self._plan_feed()
+        except (DatabaseUnavailable, Fenced):
             pass  # tried again soon
         finally:
-            self.address.tell_after(delay_s, Tick())
+            self.address.tell_after(self._duty.look_in_s if not self._duty.is_held else FEED_EVERY_S, Tick())
+
+    def _plan_feed(self) -> None:
+        """The job is this node's, where one comes after the other; one that waits for a node that is gone, too."""
+        with self.database.transaction() as connection:
+            self._duty.require(connection)
+            ago_s = releases.last_synced_s(connection, self.name)
+            due_in_s = 0.0 if ago_s is None else self._rss_interval_s - ago_s
+            jobs.enqueue(
+                connection,
+                "rss",
+                lane=indexer_lane(self.name),
+                node=self.node,
+                payload={},
+                unique_key=f"rss:{self.name}",
+                correlation_id=f"rss-{random.getrandbits(32):08x}",
+                delay_s=max(0.0, due_in_s),
+            )
+            releases.take_feed_over(connection, self.name, node=self.node)
+        self._next_feed = self._clock() + max(FEED_EVERY_S, min(60.0, self._rss_interval_s / 4))
 
     def work(self, claim: Claim) -> None:
         try:
@@ -138,13 +151,14 @@ class Indexer(Worker):
             if claim.kind == "rss":
                 self._skip_feed(claim, error)
                 return
-            raise Failed(str(error), reason=reason_of(error)) from error
+            raise failure_of(error) from error
         if claim.kind in ("rss", "search"):
             self._health.clear(f"{indexer_lane(self.name)}:answers")
 
     def came_to_nothing(self, connection: Connection, claim: Claim) -> None:
         """Others may have answered: do not keep the movie waiting for this indexer."""
         if claim.kind == "search" and claim.movie_id is not None:
+            progress.end_job(connection, claim)
             acquisition.search_ended(connection, claim.movie_id)
 
     def _search(self, claim: Claim) -> None:
@@ -152,7 +166,9 @@ class Indexer(Worker):
         with self.database.transaction() as connection:
             targets = movies.targets(connection, self._profiles, movie_id=movie_id)
         items: list[Item] = []
-        for target in targets:
+        operation = Operation(f"search:{movie_id}:{self.name}", claim=claim, writer=self._progress, step="searching")
+        for number, target in enumerate(targets):
+            operation.counted(number, len(targets))
             with calling(self._breaker):
                 items = self._torznab.search(
                     title=target.title, year=target.year, tmdb_id=target.tmdb_id, imdb_id=target.imdb_id
@@ -166,6 +182,7 @@ class Indexer(Worker):
             name_movie(connection, movie_id, (verdict for _, verdict in judged))
             if accepted:
                 acquisition.select(connection, movie_id, correlation_id=claim.correlation_id)
+            progress.end_job(connection, claim)
             acquisition.search_ended(connection, movie_id)
         self.log.info("an indexer was searched", movie_id=movie_id, releases=len(items), accepted=accepted)
 
@@ -210,9 +227,10 @@ class Indexer(Worker):
             fetched = self._fetch_torrent(row["link"], row["magnet"])
             client = self._choose_client(fetched)
         except ClientError as error:
-            is_final = isinstance(error, Refused | Gone | BadAnswer) or self.policy.is_spent(claim.attempt)
+            is_last = self.policy.of(reason_of(error)).is_spent(claim.attempt)
+            is_final = is_last or isinstance(error, Refused | Gone | BadAnswer)
             if not is_final:
-                raise Failed(str(error), reason=reason_of(error)) from error
+                raise failure_of(error) from error
             self._give_release_up(claim, row, error)
             return
         parsed = parse_release(row["title"])
@@ -223,7 +241,7 @@ class Indexer(Worker):
                 connection,
                 movie_id=movie_id,
                 release_id=release_id,
-                node=self.node,
+                node=client.home,
                 client=client.name,
                 infohash=fetched.infohash,
                 title=row["title"],
@@ -238,14 +256,14 @@ class Indexer(Worker):
                 correlation_id=claim.correlation_id,
             )
             if download_id is None:
-                self._already_there(connection, claim, row, client.name, fetched.infohash)
+                self._already_there(connection, claim, row, client, fetched.infohash)
                 return
             acquisition.grabbed(
                 connection,
                 movie_id,
                 download_id,
                 client=client.name,
-                node=self.node,
+                node=client.home,
                 correlation_id=claim.correlation_id,
             )
         self.log.info("a release was grabbed", movie_id=movie_id, release=row["title"], client=client.name)
@@ -282,15 +300,15 @@ class Indexer(Worker):
             raise Refused("the torrent is private, and no download client is allowed to take those")
         reachable = [client for client in able if client.breaker.would_permit()]
         if not reachable:
-            raise PutOff("no download client can be reached", waiting_for="a download client", delay_s=CLIENT_WAIT_S)
+            raise PutOff("no download client can be reached", waiting_for=ANY_CLIENT, delay_s=CLIENT_WAIT_S)
         return min(reachable, key=lambda client: client.priority)
 
     def _already_there(
-        self, connection: Connection, claim: Claim, row: Mapping[str, Any], client: str, infohash: str
+        self, connection: Connection, claim: Claim, row: Mapping[str, Any], client: ClientTerms, infohash: str
     ) -> None:
         """The client has this torrent of ours: for this movie (all is well), or for another (so not for this one)."""
         movie_id = MovieId(claim.payload["movie_id"])
-        owner = downloads.owner_of(connection, node=self.node, client=client, infohash=infohash)
+        owner = downloads.owner_of(connection, node=client.home, client=client.name, infohash=infohash)
         if owner == movie_id:
             movies.settle(connection, movie_id, reason="this torrent is downloaded already")
         else:
@@ -359,20 +377,6 @@ class TargetIndex:
             keys |= {clean_title(title) for title in (parsed.title, *parsed.titles)}
         found = {target.movie_id: target for key in keys - {None} for target in self._by_key.get(key, ())}
         return list(found.values())
-
-
-def reason_of(error: ClientError) -> str:
-    """The word of the failure taxonomy for what an indexer answered."""
-    match error:
-        case AuthenticationFailed():
-            return "authentication failed"
-        case RateLimited():
-            return "rate limited"
-        case BadAnswer():
-            return "parse error"
-        case Unavailable():
-            return "server error"
-    return "indexer refused"
 
 
 def links_of(item: Item) -> Links:

@@ -33,7 +33,10 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class WakeUp:
-    """To the queue: jobs were added or a breaker changed. To the health monitor: a breaker changed."""
+    """To the queue: jobs were added or a breaker changed. To the health monitor: a breaker changed.
+
+    To a subscriber of the outbox: events were added.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,4 +97,5 @@ class Terminated:
 QueueInbox = Tick | WakeUp | WorkEnded | WorkReturned | WorkCrashed
 WorkerInbox = Tick | Work
 HealthMonitorInbox = Tick | WakeUp
+EventCounterInbox = Tick | WakeUp
 ApiProcessInbox = Tick | ChildProcessEnded

@@ -3,12 +3,16 @@
 It also prepares the database, since nothing can be claimed before: the schema, the node's name, and what an earlier
 daemon of this node left in work. While the database is away it does nothing but try again; workers go on with what they
 have in hand, and their jobs' rows tell the truth afterwards.
+
+A job that waits for a dependency is due as soon as that may be called again; one that nobody here can do is a dead
+letter at once.
 """
 
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import assert_never
 
@@ -16,15 +20,20 @@ from actors.address import Address, MailboxFull
 from actors.base import EXIT_IN_USE, Fatal, Supervised
 from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.messages import QueueInbox, Tick, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
+from actors.quarantine import Quarantine, Turn
 from actors.ticker import Ticker
+from actors.worker import OUTAGE_WAIT_S
 from metrics import logs
-from metrics.catalogue import Catalogue
+from metrics.catalogue import OTHER, Catalogue
+from movies.events import DaemonStarted
+from movies.failure import CRASH, TAXONOMY, RetryPolicy
+from movies.job import KINDS, Unfit, require_fit
 from movies.movie import JobId
-from storage import events, job_list, jobs
+from storage import dead_letters, events, job_list, jobs, queue_clock
 from storage.database import Connection, Database
 from storage.dead_letters import job_died
 from storage.errors import DatabaseUnavailable, Fenced, NodeTaken, SchemaTooNew
-from storage.jobs import Claim, RetryPolicy
+from storage.jobs import Claim
 from storage.listener import Listener
 
 LEASE_S = 30.0
@@ -34,16 +43,21 @@ UNREACHABLE_S = 0.5
 STARTING_S = 0.02
 BEGIN_LIMIT_S = 60.0
 """The wanted list may be long."""
-PRUNE_EVERY_S = 600.0
-KEEP_S = 7 * 86400.0
 
 
 class Lane:
-    """Who does the jobs of one lane, and the breaker of what they depend on (None: nothing outside)."""
+    """Who does the jobs of one lane, and the breaker of what they depend on (None: nothing outside).
 
-    def __init__(self, address: Address, breaker: Breaker | None = None) -> None:
+    `slots`: so many of its jobs may be in work at once. `conditions`: what else jobs wait for that clears with it.
+    """
+
+    def __init__(
+        self, address: Address, breaker: Breaker | None = None, *, slots: int = 1, conditions: Collection[str] = ()
+    ) -> None:
         self.address = address
         self.breaker = breaker
+        self.slots = slots
+        self.conditions = conditions
 
     def is_claimable(self) -> bool:
         """Whether its jobs may be claimed now."""
@@ -51,7 +65,10 @@ class Lane:
 
 
 class Queue(Supervised):
-    """`on_ready(connection)` runs once, in a transaction, when the database is prepared: it brings the wants in."""
+    """`on_ready(connection)` runs once, in a transaction, when the database is prepared: it brings the wants in.
+
+    `limits`: so many jobs of a kind may be in work at once, whatever their lanes.
+    """
 
     def __init__(
         self,
@@ -65,6 +82,7 @@ class Queue(Supervised):
         policy: RetryPolicy,
         on_ready: Callable[[Connection], None],
         has_begun: threading.Event,
+        limits: Mapping[str, int] | None = None,
         is_database_starting: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float],
@@ -75,11 +93,14 @@ class Queue(Supervised):
         self._is_database_starting, self._has_begun = is_database_starting, has_begun
         self._clock, self._chance = clock, chance
         self._log = logs.logger(address.name)
+        self._limits = limits or {}
         self._working: dict[JobId, Claim] = {}
         self._returned: list[Claim] = []
         self._is_prepared = False
-        self._next_heartbeat = self._next_prune = 0.0
+        self._next_heartbeat = 0.0
         self._ticker = Ticker(address, clock=clock)
+        self._quarantine, self._is_suspect_due = Quarantine(clock=clock), False
+        self._permitted: frozenset[str] = frozenset()
         self._is_woken = False
         self.last_cycle_at: float | None = None
         self._listener = Listener(database, "jobs", on_notify=lambda channel: self._wake())
@@ -91,6 +112,7 @@ class Queue(Supervised):
         return self._is_prepared and last is not None and self._clock() - last < 3 * POLL_S
 
     def init(self) -> None:
+        self._metrics.watch_failures(TAXONOMY)
         self._listener.start()
         self._ticker.set(0.0)
 
@@ -185,7 +207,7 @@ class Queue(Supervised):
         with self._database.transaction(limit_s=BEGIN_LIMIT_S) as connection:
             lost = jobs.reclaim_node(connection, self._node, on_dead=job_died)
             self._on_ready(connection)
-            events.emit(connection, "daemon.started", payload={"node": self._node})
+            events.emit(connection, DaemonStarted(node=self._node))
         self._has_begun.set()
         self._log.info("the queue is active", node=self._node, jobs_found_in_work=lost)
 
@@ -208,32 +230,112 @@ class Queue(Supervised):
         with self._database.transaction() as connection:
             held = jobs.extend_leases(connection, self._working.values(), lease_s=LEASE_S)
             jobs.release(connection, self._returned)
+            back_s = queue_clock.keep(connection, lease_s=LEASE_S)
             swept = jobs.sweep(connection, on_dead=job_died)
+            jobs.wake_waiting(connection, self._cleared(self._permitted), later_than_s=OUTAGE_WAIT_S)
+            self._look_for_suspects(connection)
+            self._metrics.count_dead_letters(dead_letters.count_by_cause(connection))
             for state, number in job_list.counts(connection).items():
                 self._metrics.jobs.labels(state=state).set(number)
-            if self._clock() >= self._next_prune:
-                self._next_prune = self._clock() + PRUNE_EVERY_S
-                jobs.prune(connection, older_than_s=KEEP_S)
-                events.prune(connection, older_than_s=KEEP_S)
         self._returned.clear()
         self._working = {job_id: claim for job_id, claim in self._working.items() if job_id in held}
+        if back_s:
+            self._log.warning("the database's clock went back: jobs and leases follow", duration_s=round(back_s, 1))
         if swept:
             self._log.warning("jobs were freed: their leases ran out", jobs=swept)
 
     def _claim(self) -> tuple[list[Claim], float]:
-        busy = {claim.lane for claim in self._working.values()}
-        free = {name: 1 for name, lane in self._lanes.items() if name not in busy and lane.is_claimable()}
+        """What is to be told to workers now, and the seconds until the next look."""
+        turn = self._quarantine.turn(is_due=self._is_suspect_due, working=self._working)
+        free = self._free_slots() if turn is not Turn.NOBODY else {}
+        permitted = frozenset(name for name, lane in self._lanes.items() if lane.breaker and lane.is_claimable())
         with self._database.transaction() as connection:
             if self._returned:
                 jobs.release(connection, self._returned)
-            claims = jobs.claim(connection, node=self._node, owner=uuid.uuid4(), slots=free, lease_s=LEASE_S)
-            idle = [name for name in free if name not in {claim.lane for claim in claims}]
-            due_in_s = jobs.seconds_to_next(connection, idle, node=self._node)
+            if opened := permitted - self._permitted:
+                jobs.wake_waiting(connection, self._cleared(opened))
+            claims = self._take(connection, free, is_suspect=turn is Turn.SUSPECT)
+            taken = Counter(claim.lane for claim in claims)
+            idle = [name for name, slots in free.items() if taken[name] < slots]
+            full = self._full_kinds(claims)
+            due_in_s = jobs.seconds_to_next(connection, idle, node=self._node, without=full)
+            if turn is Turn.SUSPECT:
+                self._look_for_suspects(connection)
         self._returned.clear()
+        self._permitted = permitted
+        if turn is Turn.SUSPECT:
+            if claims:
+                self._quarantine.began(claims[0].job_id)
+            elif self._is_suspect_due:
+                self._quarantine.missed()
+            return claims, 0.0
+        return claims, self._next_look_s(due_in_s)
+
+    def _look_for_suspects(self, connection: Connection) -> None:
+        lanes = [name for name, lane in self._lanes.items() if lane.is_claimable()]
+        self._is_suspect_due = jobs.is_suspect_due(connection, lanes=lanes, node=self._node)
+
+    def _free_slots(self) -> dict[str, int]:
+        busy = Counter(claim.lane for claim in self._working.values())
+        free = {name: lane.slots - busy[name] for name, lane in self._lanes.items() if lane.is_claimable()}
+        return {name: slots for name, slots in free.items() if slots > 0}
+
+    def _full_kinds(self, claims: Iterable[Claim] = ()) -> list[str]:
+        """The kinds of which as many are in work as may be, with `claims`."""
+        working = Counter(claim.kind for claim in (*self._working.values(), *claims))
+        return [kind for kind, limit in self._limits.items() if working[kind] >= limit]
+
+    def _take(self, connection: Connection, free: Mapping[str, int], *, is_suspect: bool) -> list[Claim]:
+        """Claim for the free places; what is too many of its kind goes back, what nobody can do is a dead letter."""
+        if not free:
+            return []
+        claims = jobs.claim(
+            connection,
+            node=self._node,
+            owner=uuid.uuid4(),
+            slots=free,
+            lease_s=LEASE_S,
+            without=self._full_kinds(),
+            suspects="only" if is_suspect else "never",
+        )
+        kept: list[Claim] = []
+        for claim in claims:
+            if claim.kind in self._full_kinds(kept):
+                jobs.release(connection, [claim])
+            elif self._is_fit(connection, claim):
+                kept.append(claim)
+        return kept
+
+    def _is_fit(self, connection: Connection, claim: Claim) -> bool:
+        """Whether this program can do the job; if not it has become a dead letter."""
+        try:
+            require_fit(claim.kind, claim.payload)
+        except Unfit as error:
+            dead_letters.fail(
+                connection,
+                claim,
+                reason=error.reason,
+                error=str(error),
+                policy=self._policy,
+                jitter=0.0,
+                is_permanent=True,
+            )
+            kind = claim.kind if claim.kind in KINDS else OTHER
+            self._metrics.jobs_ended.labels(kind=kind, outcome="dead").inc()
+            self._log.error("a job that nobody can do", kind=claim.kind, job_id=claim.job_id, reason=str(error))
+            return False
+        return True
+
+    def _cleared(self, lanes: Iterable[str]) -> list[str]:
+        """The conditions that have cleared when these lanes may be claimed."""
+        return [condition for name in lanes for condition in (name, *self._lanes[name].conditions)]
+
+    def _next_look_s(self, due_in_s: float | None) -> float:
         waits = [POLL_S] + ([max(0.02, due_in_s)] if due_in_s is not None else [])
         shut = [lane.breaker for lane in self._lanes.values() if lane.breaker is not None and not lane.is_claimable()]
         waits += [breaker.retry_in_s() for breaker in shut if breaker.retry_in_s() > 0]  # a probe's end wakes us
-        return claims, min(waits)
+        waits += [held_s] if (held_s := self._quarantine.wait_s()) > 0 else []
+        return min(waits)
 
     def _crashed(self, message: WorkCrashed) -> None:
         """A worker's bug spends an attempt of the job, at once and not when the lease runs out."""
@@ -242,22 +344,14 @@ class Queue(Supervised):
             return
         try:
             with self._database.transaction() as connection:
-                state = jobs.fail(
+                state = dead_letters.fail(
                     connection,
                     claim,
-                    reason="crash",
+                    reason=CRASH,
                     error=message.error,
                     policy=self._policy,
                     jitter=self._chance(),
                 )
-                if state == "dead":
-                    job_died(
-                        connection,
-                        kind=claim.kind,
-                        payload=claim.payload,
-                        movie_id=claim.movie_id,
-                        reason=message.error,
-                    )
         except DatabaseUnavailable:
             self._returned.append(claim)
         except Fenced:

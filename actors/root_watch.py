@@ -8,7 +8,7 @@ from actors.breaker import Breaker, BreakerState, Outage
 from actors.health import HealthBoard
 from storage import imports
 from storage.database import Database
-from storage.file_access import FileHelper
+from storage.file_access import FileHelper, HelperGone
 from storage.file_errors import FileError, FolderGone, NoSpace, NotRegular, SourceGone
 
 MARKER = ".understudy"
@@ -45,12 +45,14 @@ class RootWatch:
         except FolderGone as error:
             if not self._make_unused_root():
                 self._close_it(error)
+        except HelperGone:
+            return  # it was told to end with its actor, or killed; the next look tells
         except FileError as error:
             self._close_it(error)
         else:
             self.up()
             if self._breaker.state is BreakerState.OPEN:
-                self._breaker.transition_to(BreakerState.HALF_OPEN, reason="it is there again")
+                self._breaker.transition_to(BreakerState.CLOSED, reason="it is there again")
 
     def up(self) -> None:
         """The root answers."""

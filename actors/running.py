@@ -6,6 +6,7 @@ from typing import Any, Literal
 from actors.address import Address
 from actors.base import Supervised
 from actors.child import Child
+from actors.restarts import Intensity
 from actors.zombies import Zombies
 
 State = Literal["running", "restarting", "parked", "stopped"]
@@ -22,8 +23,7 @@ class Running:
     actor: Supervised | None = None
     ticket: int | None = None  # of the restart that is due
     crashes: int = 0  # since it was last stable
-    restarts: int = 0
-    last_error: str = ""
+    intensity: Intensity | None = None  # of a child that is parked for it; other children's is their supervisor's
 
     def describe(self, zombies: Zombies) -> dict[str, Any]:
         """Plain facts, for people; may be called from any thread."""
@@ -34,13 +34,13 @@ class Running:
             "kind": self.child.actor.KIND,
             "state": self.state,
             "incarnation": self.address.incarnation,
-            "restarts": self.restarts,
+            "restarts": self.address.restarts,
             "inbox": self.address.depth,
             "message": type(letter.message).__name__ if letter is not None else None,
             "message_age_s": round(clock() - since, 3) if since is not None else None,
             "deadline_s": self.child.deadline_s,
             "zombies": zombies.count(self.child.name),
             "breaker": self.child.breaker.describe() if self.child.breaker is not None else None,
-            "last_error": self.last_error,
+            "last_error": self.address.last_error,
             "children": actor.describe() if actor is not None else [],
         }

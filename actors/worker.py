@@ -12,11 +12,11 @@ from actors.breaker import BreakerOpen, Outage
 from actors.messages import Tick, Work, WorkEnded, WorkerInbox, WorkReturned
 from metrics import logs
 from metrics.catalogue import Catalogue
-from storage import jobs
+from movies.failure import RetryPolicy
+from storage import dead_letters, jobs
 from storage.database import Connection, Database
-from storage.dead_letters import job_died
 from storage.errors import DatabaseUnavailable, Fenced
-from storage.jobs import Claim, RetryPolicy
+from storage.jobs import Claim
 
 OUTAGE_WAIT_S = 1.0
 """A job put off because its dependency did not answer; once the breaker is open it is not claimed at all."""
@@ -32,12 +32,18 @@ class PutOff(Exception):
 
 
 class Failed(Exception):
-    """This attempt at the job came to nothing. `reason` is a word of the failure taxonomy."""
+    """This attempt at the job came to nothing. `reason` is a word of the failure taxonomy (`movies/failure.py`).
 
-    def __init__(self, text: str, *, reason: str, is_permanent: bool = False) -> None:
+    `retry_after_s`: the other side asked to be left alone for so long.
+    """
+
+    def __init__(
+        self, text: str, *, reason: str, is_permanent: bool = False, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(text)
         self.reason = reason
         self.is_permanent = is_permanent
+        self.retry_after_s = retry_after_s
 
 
 class Worker(Supervised):
@@ -122,7 +128,7 @@ class Worker(Supervised):
 
     def _fail(self, claim: Claim, error: Failed) -> str:
         with self.database.transaction() as connection:
-            state = jobs.fail(
+            state = dead_letters.fail(
                 connection,
                 claim,
                 reason=error.reason,
@@ -130,10 +136,8 @@ class Worker(Supervised):
                 policy=self.policy,
                 jitter=self.chance(),
                 is_permanent=error.is_permanent,
+                retry_after_s=error.retry_after_s,
             )
-            if state == "dead":
-                reason, movie_id = str(error), claim.movie_id
-                job_died(connection, kind=claim.kind, payload=claim.payload, movie_id=movie_id, reason=reason)
             self.came_to_nothing(connection, claim)
         line = self.log.error if state == "dead" else self.log.warning
         line(

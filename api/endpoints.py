@@ -1,38 +1,22 @@
 """The endpoints: they read PostgreSQL, and what they are asked to do they do by writing rows."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from api.answer import Answer, BadRequest, Result, ask_database, page_of
 from api.daemon import Daemon, NoAnswer, Refused
-from api.encoding import to_json
 from api.event_stream import Alarm, stream
-from movies.movie import DownloadId, JobId, MovieId
-from storage import downloads, job_list, jobs, movies, releases
+from api.queue_endpoints import QueueEndpoints
+from movies.movie import DownloadId, MovieId
+from storage import downloads, duties, movies, nodes, releases
 from storage.database import Connection, Database
 from storage.errors import DatabaseUnavailable
 from storage.events import Cursor
-from storage.jobs import STATES
-
-MAX_PAGE = 500
-Result = TypeVar("Result")
-
-
-class BadRequest(Exception):
-    """A parameter that makes no sense; the text says which."""
-
-
-class Answer(JSONResponse):
-    """JSON with times in ISO 8601."""
-
-    def render(self, content: Any) -> bytes:
-        return to_json(content).encode()
 
 
 class Endpoints:
@@ -40,6 +24,7 @@ class Endpoints:
 
     def __init__(self, *, database: Database, daemon: Daemon, alarm: Alarm, registry: CollectorRegistry) -> None:
         self._database, self._daemon, self._alarm, self._registry = database, daemon, alarm, registry
+        self._queue = QueueEndpoints(database=database, daemon=daemon)
 
     def routes(self) -> list[Route]:
         get, post = ["GET"], ["POST"]
@@ -54,12 +39,10 @@ class Endpoints:
             Route("/api/supervision/restart/{actor:path}", self.restart, methods=post),
             Route("/api/supervision/dead-letters", self.dead_letters, methods=get),
             Route("/api/supervision/stacks", self.stacks, methods=get),
-            Route("/api/queue/status", self.queue_status, methods=get),
-            Route("/api/queue", self.queue, methods=get),
-            Route("/api/queue/{id:int}", self.job, methods=get),
-            Route("/api/queue/{id:int}/retry", self.retry, methods=post),
+            *self._queue.routes(),
             Route("/api/movies", self.movies, methods=get),
             Route("/api/movies/{id:int}/releases", self.releases, methods=get),
+            Route("/api/duties", self.duties, methods=get),
             Route("/api/downloads", self.downloads, methods=get),
             Route("/api/events", self.events, methods=get),
             Route("/api/debug/crash/{actor:path}", self.crash, methods=post),
@@ -117,40 +100,8 @@ class Endpoints:
         """What every thread of the daemon does now."""
         return await self._from_daemon("stacks")
 
-    async def queue_status(self, request: Request) -> Response:
-        """`status` is "active" while the queue claims jobs; counts per state."""
-        try:
-            is_active = bool(await self._daemon.ask("queue"))
-        except NoAnswer:
-            is_active = False
-        counts = await self._ask_database(job_list.counts)
-        return Answer({"status": "active" if is_active else "stopped", "jobs": counts})
-
-    async def queue(self, request: Request) -> Response:
-        states = [state for state in STATES if state in request.query_params.get("state", ",".join(STATES)).split(",")]
-        if not states:
-            raise BadRequest(f"state is one of {', '.join(STATES)}")
-        limit, after = _page(request)
-        rows = await self._ask_database(
-            lambda connection: job_list.listed(
-                connection, states=states, limit=limit, after=None if after is None else JobId(after)
-            )
-        )
-        return Answer({"jobs": rows})
-
-    async def job(self, request: Request) -> Response:
-        job_id = JobId(request.path_params["id"])
-        row = await self._ask_database(lambda connection: job_list.shown(connection, job_id))
-        return Answer({"error": f"there is no job {job_id}"}, status_code=404) if row is None else Answer(row)
-
-    async def retry(self, request: Request) -> Response:
-        job_id = JobId(request.path_params["id"])
-        outcome = await self._ask_database(lambda connection: jobs.retry(connection, job_id))
-        status = {"retried": 200, "unknown": 404}.get(outcome, 409)
-        return Answer({"job": job_id, "outcome": outcome}, status_code=status)
-
     async def movies(self, request: Request) -> Response:
-        limit, after = _page(request)
+        limit, after = page_of(request)
         rows = await self._ask_database(
             lambda connection: movies.listed(connection, limit=limit, after=None if after is None else MovieId(after))
         )
@@ -165,8 +116,14 @@ class Endpoints:
         rows = await self._ask_database(lambda connection: releases.judged(connection, movie_id))
         return Answer({"releases": rows})
 
+    async def duties(self, request: Request) -> Response:
+        """Which node has which standing duty, and when each node was last there."""
+        duty_rows = await self._ask_database(duties.listed)
+        node_rows = await self._ask_database(nodes.listed)
+        return Answer({"duties": duty_rows, "nodes": node_rows})
+
     async def downloads(self, request: Request) -> Response:
-        limit, after = _page(request)
+        limit, after = page_of(request)
         rows = await self._ask_database(
             lambda connection: downloads.listed(
                 connection, limit=limit, after=None if after is None else DownloadId(after)
@@ -203,11 +160,7 @@ class Endpoints:
             return Answer({"error": str(error)}, status_code=503)
 
     async def _ask_database(self, question: Callable[[Connection], Result]) -> Result:
-        def run() -> Result:
-            with self._database.transaction() as connection:
-                return question(connection)
-
-        return await run_in_threadpool(run)
+        return await ask_database(self._database, question)
 
 
 async def database_unavailable(request: Request, error: Exception) -> Response:
@@ -223,13 +176,3 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 async def bad_request(request: Request, error: Exception) -> Response:
     return Answer({"error": str(error)}, status_code=400)
-
-
-def _page(request: Request) -> tuple[int, int | None]:
-    """`limit` (1 to 500, by default 100) and `after` (an id)."""
-    limit, after = request.query_params.get("limit", "100"), request.query_params.get("after")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_PAGE):
-        raise BadRequest(f"limit is a number from 1 to {MAX_PAGE}")
-    if after is not None and not (after.isascii() and after.isdigit() and len(after) <= 18):
-        raise BadRequest("after is the last id of the page before")
-    return int(limit), None if after is None else int(after)

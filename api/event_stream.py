@@ -1,19 +1,20 @@
 """`GET /api/events`: server-sent events from the outbox, resumable, with the newest progress in between.
 
-An event carries its cursor as id, so a client that reconnects with Last-Event-ID misses nothing. Progress is state: it
-has no id, and a resumed stream starts with a snapshot of it.
+An event carries its cursor as id, so a client that reconnects with Last-Event-ID misses nothing. Where what it missed
+is no longer there, a `snapshot` says so, and the stream goes on from it. Progress is state: it has no id, every stream
+starts with all of it, and `progress.ended` follows when an operation has ended.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
 from api.encoding import to_json
-from storage import events, progress
+from storage import events, movies, progress
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.events import Cursor, Event
@@ -59,49 +60,67 @@ class Alarm:
             woken.set()
 
 
+@dataclass
+class Reader:
+    """How far one stream has come; `cursor` None: nowhere yet, it begins with what comes from now on."""
+
+    cursor: Cursor | None
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def look(self, database: Database) -> "Page":
+        """What is new since the last look."""
+        messages: list[bytes] = []
+        with database.transaction() as connection:
+            resumption = events.resume(connection, self.cursor or events.newest(connection))
+            cursor = resumption.cursor
+            if resumption.has_gap:
+                messages.append(_snapshot(cursor, movies.counts(connection)))
+            found = events.after(connection, cursor, limit=PAGE)
+            running = {row["operation"]: row for row in progress.running(connection)}
+        messages += [_message("progress", row) for name, row in running.items() if self.shown.get(name) != row]
+        messages += [_message("progress.ended", {"operation": name}) for name in self.shown.keys() - running.keys()]
+        messages += [_event(event) for event in found]
+        self.cursor = found[-1].cursor if found else cursor
+        self.shown = running
+        return Page(messages=messages, is_last=len(found) < PAGE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Messages for a client; `is_last`: no more are there now."""
+
+    messages: list[bytes]
+    is_last: bool
+
+
 async def stream(database: Database, alarm: Alarm, *, after: Cursor | None) -> AsyncIterator[bytes]:
     """Everything behind `after` (None: from now on), for as long as the client listens."""
     loop, woken = asyncio.get_running_loop(), alarm.add()
     spoke_at = loop.time()
-    seen_at: datetime | None = None
-    cursor = after
+    reader = Reader(cursor=after)
     try:
         yield b": understudy\nretry: 1000\n\n"
         while not alarm.is_over:
             woken.clear()
             try:
-                cursor, found, moved = await run_in_threadpool(_look, database, cursor, seen_at)
+                page = await run_in_threadpool(reader.look, database)
             except DatabaseUnavailable:
-                found, moved = [], []
-            for row in moved:
-                seen_at = row["changed_at"]
-                yield _message("progress", row)
-            for event in found:
-                yield _event(event)
+                page = Page(messages=[], is_last=True)
+            for message in page.messages:
+                yield message
             now = loop.time()
-            if found or moved:
+            if page.messages:
                 spoke_at = now
             elif now - spoke_at >= KEEPALIVE_S:
                 spoke_at = now
                 yield b": still here\n\n"
-            if len(found) == PAGE:
+            if not page.is_last:
                 continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), LOOK_EVERY_S)
                 await asyncio.sleep(CALM_S)
     finally:
         alarm.remove(woken)
-
-
-def _look(
-    database: Database, cursor: Cursor | None, seen_at: datetime | None
-) -> tuple[Cursor, list[Event], list[dict[str, Any]]]:
-    with database.transaction() as connection:
-        if cursor is None:
-            cursor = events.newest(connection)
-        found = events.after(connection, cursor, limit=PAGE)
-        moved = progress.changed_since(connection, seen_at)
-    return found[-1].cursor if found else cursor, found, moved
 
 
 def _event(event: Event) -> bytes:
@@ -113,6 +132,12 @@ def _event(event: Event) -> bytes:
         **event.payload,
     }
     return f"id: {event.cursor}\n".encode() + _message(event.kind, facts)
+
+
+def _snapshot(cursor: Cursor, counts: dict[str, int]) -> bytes:
+    """Events before `cursor` are missing: what follows from them is to be read anew."""
+    facts = {"kind": "snapshot", "reason": "events are missing that are no longer kept", "movies": counts}
+    return f"id: {cursor}\n".encode() + _message("snapshot", facts)
 
 
 def _message(name: str, facts: Any) -> bytes:

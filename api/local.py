@@ -32,11 +32,11 @@ class UnixConnection(http.client.HTTPConnection):
             os.close(folder)
 
 
-def ask_daemon(data_dir: Path, method: str, path: str, *, timeout_s: float = 10.0) -> tuple[int, Any]:
-    """(status, JSON). Raises NotRunning."""
+def ask_daemon(data_dir: Path, method: str, path: str, *, body: Any = None, timeout_s: float = 10.0) -> tuple[int, Any]:
+    """(status, JSON); `body` is sent as JSON. Raises NotRunning."""
     connection = UnixConnection(DataFolder(data_dir).api_socket, timeout_s=timeout_s)
     try:
-        connection.request(method, path)
+        connection.request(method, path, body=None if body is None else json.dumps(body))
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:

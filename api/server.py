@@ -21,8 +21,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from api.answer import BadRequest
 from api.daemon import Daemon, NoAnswer, read_frame
-from api.endpoints import BadRequest, Endpoints, bad_request, database_unavailable, http_error
+from api.endpoints import Endpoints, bad_request, database_unavailable, http_error
 from api.event_stream import Alarm
 from api.guards import Guards
 from api.request_deadline import HEADER_LIMIT_S, REQUEST_LIMIT_S, RequestDeadline

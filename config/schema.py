@@ -18,18 +18,23 @@ from pydantic import (
 )
 
 from config.strings import (
+    FailureReason,
     FilePattern,
     FolderInRoot,
     FolderPattern,
     HttpUrl,
     ImdbId,
+    JobKind,
     ListenAddress,
     Name,
     QualityName,
+    TimeOfDay,
+    TimeZone,
     WantedTitle,
     without_control_characters,
 )
 from config.units import MAX_WINDOW_CALLS, Bytes, CallWindow, FilePath, Seconds, Secret, Window
+from movies.failure import ReasonChange, RetryPolicy, taxonomy
 from movies.movie import WantedMovie, parse_wanted
 from movies.profile import BUILTIN_PROFILES, Profile
 
@@ -82,12 +87,22 @@ class Daemon(Table):
     data_dir: FilePath = Field(default=Path("data"), validate_default=True)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
+    timezone: TimeZone = ""
     debug: bool = False
 
 
 class Storage(Table):
     dsn: Secret = SecretStr("")
     call_limit: Seconds = Field(default=5.0, gt=0)
+    keep_jobs: Seconds = Field(default=7 * 86400.0, ge=60)
+    keep_events: Seconds = Field(default=7 * 86400.0, ge=60)
+    keep_history: Seconds = Field(default=90 * 86400.0, ge=86400)
+
+
+class Backup(Table):
+    daily: TimeOfDay = "03:30"
+    before_migration: bool = True
+    binaries: FilePath | None = None
 
 
 class Api(Table):
@@ -111,10 +126,39 @@ class Api(Table):
         return int(self.listen.rpartition(":")[2])
 
 
+class RetryReason(Table):
+    """What differs from the defaults of one reason."""
+
+    base: Seconds | None = Field(default=None, gt=0)
+    growth: float | None = Field(default=None, ge=1, le=100)
+    retries: int | None = Field(default=None, ge=0, le=100)
+
+
 class Retry(Table):
-    retries: int = Field(default=3, ge=0, le=100)
-    base: Seconds = Field(default=10.0, gt=0)
-    cap: Seconds = Field(default=3600.0, gt=0)
+    """`base` and `retries` hold for every reason where they are given; else each has its own."""
+
+    base: Seconds | None = Field(default=None, gt=0)
+    retries: int | None = Field(default=None, ge=0, le=100)
+    growth: float = Field(default=2.0, ge=1, le=100)
+    cap: Seconds = Field(default=86400.0, gt=0)
+    jitter: float = Field(default=0.5, ge=0, le=1)
+    reasons: dict[FailureReason, RetryReason] = {}
+
+    @property
+    def policy(self) -> RetryPolicy:
+        return taxonomy(
+            RetryPolicy(growth=self.growth, cap_s=self.cap, jitter_ratio=self.jitter),
+            base_s=self.base,
+            retries=self.retries,
+            own={
+                reason: ReasonChange(base_s=table.base, growth=table.growth, retries=table.retries)
+                for reason, table in self.reasons.items()
+            },
+        )
+
+
+class QueueTable(Table):
+    limits: dict[JobKind, Annotated[int, Field(ge=1, le=1000)]] = {}
 
 
 class Breaker(Table):
@@ -201,6 +245,7 @@ class QBittorrent(DownloadClientTable):
     username: str = "admin"
     password: Secret = SecretStr("")
     category: str = Field(default="understudy", min_length=1)
+    shared: bool = True
     path_mappings: Array[PathMapping] = ()
 
 
@@ -260,7 +305,9 @@ class Config(Table):
 
     daemon: Daemon = _as_written({})
     storage: Storage = Storage()
+    backup: Backup = Backup()
     api: Api = Api()
+    queue: QueueTable = QueueTable()
     retry: Retry = Retry()
     breaker: Breaker = Breaker()
     roots: NonEmptyArray[Root] = _as_written([{}])

@@ -1,14 +1,19 @@
 """Strings that must look like something: names, addresses, ids, titles, naming patterns."""
 
+import difflib
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from movies.errors import UnknownQuality
+from movies.failure import TAXONOMY
+from movies.job import KINDS
 from movies.movie import parse_wanted
 from movies.naming import movie_folder, render
 from movies.quality import quality_named
@@ -89,6 +94,37 @@ def _quality_name(value: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _one_of(value: str, known: Collection[str], what: str) -> str:
+    if value not in known:
+        close = difflib.get_close_matches(value, known, n=1)
+        hint = f'did you mean "{close[0]}"?' if close else f"there are {', '.join(known)}"
+        raise ValueError(f'unknown {what} "{value}": {hint}')
+    return value
+
+
+def _failure_reason(value: str) -> str:
+    return _one_of(value, TAXONOMY, "reason")
+
+
+def _job_kind(value: str) -> str:
+    return _one_of(value, KINDS, "kind of job")
+
+
+def _time_of_day(value: str) -> str:
+    if value and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError('expected a time of day such as "03:30", or ""')
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        if value:
+            ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('expected a time zone such as "Europe/Berlin" or "UTC", known to this machine') from None
+    return value
+
+
 def _imdb_id(value: str) -> str:
     if not re.fullmatch(r"tt[0-9]{7,10}", value):
         raise ValueError('expected an IMDb id such as "tt0133093"')
@@ -107,7 +143,11 @@ ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 FolderInRoot = Annotated[str, AfterValidator(_folder_in_root)]
 FolderPattern = Annotated[str, AfterValidator(_folder_pattern)]
 FilePattern = Annotated[str, AfterValidator(_file_pattern)]
+FailureReason = Annotated[str, AfterValidator(_failure_reason)]
+JobKind = Annotated[str, AfterValidator(_job_kind)]
 QualityName = Annotated[str, AfterValidator(_quality_name)]
 """A quality's name in any case; the table's spelling afterwards."""
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 ImdbId = Annotated[str, AfterValidator(_imdb_id)]
 WantedTitle = Annotated[str, StringConstraints(max_length=512), AfterValidator(_wanted_title)]

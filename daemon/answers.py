@@ -13,6 +13,7 @@ from actors.breaker import BreakerState
 from actors.child import RestartChild
 from actors.messages import Crash, CrashKind
 from actors.queue import Queue
+from daemon import tree_health
 from daemon.runtime import MAX_ZOMBIES, VERSION, Runtime
 from daemon.stacks import stacks
 from metrics.control_channel import Answer
@@ -33,9 +34,9 @@ def answers(runtime: Runtime) -> dict[str, Answer]:
         "heartbeat": lambda question: heartbeat(runtime),
         "queue": lambda question: is_queue_active(runtime),
         "metrics": lambda question: prometheus_client.generate_latest(runtime.metrics.registry).decode(),
-        "tree": lambda question: tree(runtime),
+        "tree": lambda question: runtime.describe_tree(),
         "breakers": lambda question: [breaker.describe() for breaker in runtime.breakers.values()],
-        "health": lambda question: [vars(item) for item in runtime.health.items()],
+        "health": lambda question: health(runtime),
         "dead_letters": lambda question: runtime.dead_letters.describe(),
         "stacks": lambda question: stacks(runtime.addresses.values()),
         "breaker": lambda question: change_breaker(runtime, question),
@@ -61,10 +62,10 @@ def is_queue_active(runtime: Runtime) -> bool:
     return isinstance(queue, Queue) and queue.is_active and not queue.gone.is_set()
 
 
-def tree(runtime: Runtime) -> list[dict[str, Any]]:
-    """The children of root as plain facts; [] before they are started."""
-    root = runtime.root()
-    return root.describe() if root is not None else []
+def health(runtime: Runtime) -> list[dict[str, Any]]:
+    """What a person should know, of the tree as it is now and as the actors have said."""
+    tree_health.show(runtime.describe_tree(), runtime.health)
+    return [vars(item) for item in runtime.health.items()]
 
 
 def change_breaker(runtime: Runtime, question: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def change_breaker(runtime: Runtime, question: Mapping[str, Any]) -> dict[str, A
     if action == "reset":
         breaker.reset()
     elif action in BREAKER_ACTIONS:
-        breaker.transition_to(BREAKER_ACTIONS[action], reason="by hand")
+        breaker.transition_to(BREAKER_ACTIONS[action])
     else:
         raise LookupError(f"a breaker can be told reset, {', '.join(BREAKER_ACTIONS)}, and not {action}")
     return breaker.describe()
@@ -88,6 +89,8 @@ def restart(runtime: Runtime, question: Mapping[str, Any]) -> str:
     supervisor = _actor(runtime, name).parent
     if supervisor is None:
         raise LookupError(f"{name} has not been started")
+    if not supervisor.is_read:
+        raise LookupError(f"{name} is started together with {supervisor.name}, which is down: restart that")
     supervisor.tell(RestartChild(name=name, is_forced=True), urgent=True)
     return name
 

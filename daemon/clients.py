@@ -1,6 +1,8 @@
 """Clients from their tables of the configuration; a protocol's library is imported when one of it is configured."""
 
+import socket
 from typing import assert_never
+from urllib.parse import urlsplit
 
 from clients.builtin import BuiltinClient, Spawn
 from clients.download_client import DownloadClient, PathMapping
@@ -14,6 +16,7 @@ from metrics.catalogue import Catalogue
 from storage.data_folder import DataFolder
 
 OUTCOMES = ("ok", "error")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def make_torznab(indexer: Indexer, metrics: Catalogue) -> Torznab:
@@ -63,6 +66,24 @@ def make_download_client(table: Builtin | QBittorrent, *, folder: DataFolder, sp
             username=table.username,
             password=table.password.get_secret_value(),
             category=table.category,
-            path_mappings=[PathMapping(remote=m.remote, local=str(m.local)) for m in table.path_mappings],
         )
     assert_never(table)
+
+
+def home_of(table: Builtin | QBittorrent, *, node: str) -> str:
+    """Whose the client is: its node's alone, or its address's, where every node with that address shares it.
+
+    An address that only this machine can reach is another one on every machine, so the machine's name goes with it.
+    """
+    if isinstance(table, Builtin) or not table.shared:
+        return node
+    parts = urlsplit(table.url)
+    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+    return f"{address} on {socket.gethostname()}" if parts.hostname in LOOPBACK else address
+
+
+def mappings_of(table: Builtin | QBittorrent) -> list[PathMapping]:
+    """The client's folders as this machine names them."""
+    if isinstance(table, Builtin):
+        return []
+    return [PathMapping(remote=mapping.remote, local=str(mapping.local)) for mapping in table.path_mappings]

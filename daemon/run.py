@@ -3,8 +3,8 @@
 data folder locked -> sockets bound -> PostgreSQL -> the tree of actors -> (a signal, or a part that cannot go on)
 
 Exit codes: 0 stopped as asked, 2 the configuration is wrong, 3 something is in use (port, data folder, node name, or
-the database by a newer Understudy), 4 PostgreSQL could not be made or started, 70 actors crashed more often than the
-root tolerates, 71 so many threads hang that only a new process helps.
+the database by a newer Understudy), 4 PostgreSQL could not be made or started, 6 no backup could be made before a
+migration, 70 actors crashed more often than the root tolerates, 71 so many threads hang that only a new process helps.
 """
 
 import contextlib
@@ -25,19 +25,22 @@ from actors.base import EXIT_IN_USE, Fatal
 from actors.health import HealthBoard
 from config.loading import ConfigError, load
 from config.schema import Config
+from daemon.backups import before_migration, folder_of
 from daemon.postgres_keeper import PostgresKeeper
 from daemon.runtime import VERSION, Runtime
 from daemon.spawner import Spawner
 from daemon.stacks import stacks
-from daemon.tree import lanes, root_arguments
+from daemon.tree import homes, lanes, root_arguments
 from metrics import logs
 from metrics.catalogue import Catalogue
 from movies.decision import Reason
 from storage import acquisition, movies
+from storage.backup_folder import newest_of
 from storage.data_folder import DataFolder
-from storage.database import Connection, Database, is_only_node
+from storage.database import Connection, Database
 from storage.embedded import EmbeddedPostgres
 from storage.errors import DataFolderLocked, PostgresFailed
+from storage.postgres_programs import Programs
 from storage.reconciliation import reconcile
 from supervisor import Supervisor, start_root, stop_root
 
@@ -47,10 +50,6 @@ STOP_BUDGET_S = 8.0
 
 class Stop:
     """Posted to the main thread: a signal asked the daemon to end."""
-
-
-class ShowStacks:
-    """Posted to the main thread: a signal asked what all threads do."""
 
 
 class Daemon:
@@ -64,6 +63,7 @@ class Daemon:
         self._metrics = Catalogue(prometheus_client.CollectorRegistry())
         self._root: Supervisor | None = None
         self._addresses: dict[str, Address] = {}
+        self._showing = threading.Lock()
         self._keeper: PostgresKeeper | None = None
         self._log = logs.logger("daemon")
 
@@ -89,8 +89,6 @@ class Daemon:
             match self._spawner.next():
                 case Stop():
                     return 0
-                case ShowStacks():
-                    self._log.warning("what all threads do", stack=stacks(self._addresses.values()))
                 case Fatal() as error:
                     raise error
                 case Supervisor() as root:
@@ -152,8 +150,15 @@ class Daemon:
             )
             self._keeper.start()
             dsn = postgres.dsn
+        backups = folder_of(folder.path)
+        programs = Programs(binaries=self._config.backup.binaries, spawn=self._spawner.spawn)
         database = Database(
-            dsn, application="understudy", call_limit_s=self._config.storage.call_limit, on_call=self._database_called
+            dsn,
+            application="understudy",
+            call_limit_s=self._config.storage.call_limit,
+            on_call=self._database_called,
+            before_migration=before_migration(self._config, backups, dsn=dsn, programs=programs, log=self._saved),
+            backup_of=lambda schema: newest_of(backups, schema),
         )
         database.open()
         try:
@@ -162,6 +167,9 @@ class Daemon:
             database.close()
             if self._keeper is not None:
                 self._keeper.stop()
+
+    def _saved(self, path: Path) -> None:
+        self._log.info("a backup was made before the migration", file=str(path))
 
     def _database_called(self, seconds: float, error: Exception | None) -> None:
         self._metrics.database_seconds.observe(seconds)
@@ -197,6 +205,7 @@ class Daemon:
         finally:
             if self._root is not None and not stop_root(self._root, timeout_s=STOP_BUDGET_S):
                 self._log.warning("the tree did not stop in time", budget_s=STOP_BUDGET_S)
+            runtime.progress.close()
 
     def _node(self, folder: DataFolder) -> str:
         """The configured name, else the one that this data folder was first used under: hosts are renamed."""
@@ -206,14 +215,26 @@ class Daemon:
     def _start_tree(self, runtime: Runtime) -> None:
         """In a thread of its own, because starting actors ask the main thread to fork."""
         try:
-            self._spawner.post(start_root(Supervisor, root_arguments(runtime)))
+            self._spawner.post(start_root(Supervisor, root_arguments(runtime), address=runtime.address("root")))
+        except Fatal as error:
+            self._spawner.post(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the daemon cannot run without its tree
             self._spawner.post(Fatal(f"the tree did not start: {error}", exit_code=EXIT_CRASHED))
 
     def _hear_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._spawner.post(Stop()))
-        signal.signal(signal.SIGUSR1, lambda *_: self._spawner.post(ShowStacks()))
+        signal.signal(signal.SIGUSR1, lambda *_: self._show_stacks())
+
+    def _show_stacks(self) -> None:
+        """In a thread of its own, since the main one may be about to log, or wait for what hangs; one at a time."""
+
+        def show() -> None:
+            with self._showing:
+                self._log.warning("what all threads do", stack=stacks(self._addresses.values()))
+
+        if not self._showing.locked():
+            threading.Thread(target=show, name="stacks", daemon=True).start()
 
     def _bring_wanted_in(self, connection: Connection, runtime: Runtime) -> None:
         """The file's wants become claims, what nobody can do any more is put right, and what is left is searched."""
@@ -225,8 +246,7 @@ class Daemon:
             claims.append((movies.claim_movie(connection, wanted, source=source, root=root), source))
         for movie_id in movies.drop_claims(connection, prefix=prefix, keep=claims):
             self._log.info("a movie is no longer wanted", movie_id=movie_id)
-        if is_only_node(connection):
-            self._reconcile(connection, runtime)
+        self._reconcile(connection, runtime)
         indexers = [indexer.name for indexer in self._config.indexers]
         for movie_id in movies.unsearched(connection) if indexers else ():
             acquisition.search(connection, movie_id, indexers=indexers, correlation_id=secrets.token_hex(6))
@@ -236,7 +256,7 @@ class Daemon:
             connection,
             node=runtime.node,
             lanes=lanes(runtime),
-            clients=[client.name for client in self._config.download_clients],
+            homes=homes(runtime),
             roots=[str(root.path) for root in self._config.roots],
         )
         for movie_id in concerned:

@@ -22,6 +22,7 @@ from actors.messages import WakeUp
 from actors.zombies import Zombies
 from config.schema import Breaker as BreakerTable
 from config.schema import Config
+from daemon import tree_health
 from daemon.spawner import Spawner
 from metrics import logs
 from metrics.catalogue import BREAKER_STATES, Catalogue
@@ -29,6 +30,7 @@ from storage import breakers
 from storage.data_folder import DataFolder
 from storage.database import Connection, Database
 from storage.errors import DatabaseUnavailable, Fenced
+from storage.progress_writer import ProgressWriter
 from supervisor import Supervisor
 
 VERSION = "0.1.0"
@@ -55,11 +57,19 @@ class Runtime:
     breakers: dict[str, Breaker] = field(default_factory=dict)
     addresses: dict[str, Address] = field(default_factory=dict)
     zombies: Zombies = field(default_factory=Zombies)
+    progress: ProgressWriter = field(init=False)
     root: Callable[[], Supervisor | None] = lambda: None
 
     def __post_init__(self) -> None:
+        self.progress = ProgressWriter(self.database)
         self.dead_letters = DeadLetters(on_letter=self._message_lost)
         self.metrics.zombies.set_function(self.zombies.count)
+        self.metrics.parked.set_function(lambda: len(tree_health.parked(self.describe_tree())))
+
+    def describe_tree(self) -> list[dict[str, Any]]:
+        """The children of root as plain facts; [] before they are started."""
+        root = self.root()
+        return root.describe() if root is not None else []
 
     def address(self, name: str) -> Address:
         """The one address of that name, made when first asked for."""
@@ -109,8 +119,8 @@ class Runtime:
         self.metrics.breaker_state.labels(dependency=dependency).set(BREAKER_STATES.index(state))
         self.metrics.breaker_transitions.labels(dependency=dependency, to=state).inc()
         log = logs.logger("breakers")
-        is_news = state != "half_open" and transition.opened_count <= 1
-        line = log.debug if not is_news else log.info if state == "closed" else log.warning
+        is_probing = state == "half_open" or (state == "open" and transition.before is BreakerState.HALF_OPEN)
+        line = log.debug if is_probing else log.info if state == "closed" else log.warning
         line(
             "a breaker changed",
             dependency=dependency,
@@ -131,8 +141,8 @@ def breaker_settings(table: BreakerTable, dependency: str) -> BreakerSettings:
     An import may take hours and is not slow for it. A root that is away or full is so for every import: one is enough.
     The database is tried again within seconds, since everything depends on it.
     """
-    is_outside, is_database = dependency.startswith(("indexer:", "client:")), dependency == DATABASE
-    is_root = not is_outside and not is_database
+    is_root, is_database = dependency.startswith("root:"), dependency == DATABASE
+    is_outside = not is_root and not is_database
     wait_s = min(DATABASE_WAIT_S, table.wait) if is_database else table.wait
     return BreakerSettings(
         window="count" if is_root else table.window.kind,

@@ -6,7 +6,8 @@
     |-- indexers         one Indexer for each [[indexers]]
     |-- downloaders      one Downloader for each [[download_clients]]
     |-- importers        one Importer for each [[roots]]
-    |-- monitors         one HealthMonitor: what a person should know
+    |-- schedules        the Scheduler, and who does its tasks: the Housekeeper, and with [backup] daily the Archivist
+    |-- monitors         one HealthMonitor: what a person should know; one EventCounter: metrics from the outbox
     `-- http             one ApiProcess, which keeps the HTTP process
 
 A group that crashes too often is parked and the rest goes on; only queue and root end the process.
@@ -15,6 +16,7 @@ A group that crashes too often is parked and the rest goes on; only queue and ro
 import importlib.util
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from actors.api_process import ApiProcess
@@ -22,21 +24,23 @@ from actors.base import Supervised
 from actors.breaker import BreakerState
 from actors.child import Child, Policy
 from actors.downloader import Downloader, StallLimits
+from actors.event_counter import EventCounter
 from actors.exits import Abandoned, ExitReport, Hooks
 from actors.health_monitor import HealthMonitor
 from actors.importer import Importer, ImportRules
 from actors.indexer import ClientTerms, Indexer
 from actors.messages import Work, WorkCrashed, WorkReturned
 from actors.queue import Lane, Queue
+from actors.restarts import Backoff
 from actors.selector import IndexerTerms, Selector
 from config.schema import Builtin, Config, Root
 from config.schema import Indexer as IndexerTable
 from daemon.answers import answers
-from daemon.clients import make_download_client, make_torznab
+from daemon.clients import home_of, make_download_client, make_torznab, mappings_of
 from daemon.runtime import DATABASE, MAX_ZOMBIES, Runtime
-from storage.acquisition import SELECT_LANE, client_lane, indexer_lane, root_lane
+from daemon.scheduled import scheduled, scheduled_lanes
+from storage.acquisition import ANY_CLIENT, SELECT_LANE, client_lane, indexer_lane, root_lane
 from storage.file_access import FileHelper
-from storage.jobs import RetryPolicy
 from supervisor import Supervisor
 
 INDEXER_DEADLINE_S = 75.0
@@ -46,6 +50,8 @@ IMPORT_STEP_CALLS = 8
 
 ONE_BY_ONE = Policy()
 INDEPENDENT = Policy(stops_together=True)
+HTTP = Policy(intensity=10**9)
+HTTP_MAX_WAIT_S = 5.0
 
 
 def root_arguments(runtime: Runtime) -> dict[str, Any]:
@@ -62,21 +68,36 @@ def root_arguments(runtime: Runtime) -> dict[str, Any]:
         _group(runtime, "indexers", _indexers(runtime)),
         _group(runtime, "downloaders", _downloaders(runtime)),
         _group(runtime, "importers", _importers(runtime)),
+        _group(runtime, "schedules", scheduled(runtime, _worker(runtime))),
         _group(
             runtime,
             "monitors",
-            [Child(name="health_monitor", actor=HealthMonitor, arguments=_health_monitor(runtime))],
+            [
+                Child(name="health_monitor", actor=HealthMonitor, arguments=_health_monitor(runtime)),
+                Child(
+                    name="event_counter",
+                    actor=EventCounter,
+                    arguments={"database": runtime.database, "metrics": runtime.metrics},
+                ),
+            ],
         ),
-        _group(runtime, "http", [Child(name="api", actor=ApiProcess, arguments=_api(runtime), shutdown_s=4.0)]),
+        _group(runtime, "http", [_http(runtime)], HTTP),
     ]
-    return _supervision(runtime, children)
+    arguments = _supervision(runtime, children)
+    return arguments | {"hooks": replace(arguments["hooks"], zombie_limit=MAX_ZOMBIES)}
 
 
-def _group(runtime: Runtime, name: str, children: Sequence[Child]) -> Child:
+def _http(runtime: Runtime) -> Child:
+    """Whatever happens to it, it is brought back soon: without it nobody sees anything or can mend it."""
+    backoff = Backoff(max_s=HTTP_MAX_WAIT_S)
+    return Child(name="api", actor=ApiProcess, arguments=_api(runtime), shutdown_s=4.0, backoff=backoff)
+
+
+def _group(runtime: Runtime, name: str, children: Sequence[Child], policy: Policy | None = None) -> Child:
     return Child(
         name=name,
         actor=Supervisor,
-        arguments=_supervision(runtime, children, INDEPENDENT),
+        arguments=_supervision(runtime, children, policy or INDEPENDENT),
         shutdown_s=1.0 + max((child.shutdown_s for child in children), default=0.0),
         is_parked_on_escalation=True,
     )
@@ -92,7 +113,6 @@ def _supervision(runtime: Runtime, children: Sequence[Child], policy: Policy = O
             on_restart=lambda name: runtime.metrics.restarts.labels(actor=name).inc(),
             is_excused=lambda actor: _waits_for_database(runtime, actor),
             zombies=runtime.zombies,
-            zombie_limit=MAX_ZOMBIES,
         ),
     }
 
@@ -121,7 +141,14 @@ def lanes(runtime: Runtime) -> dict[str, Lane]:
     names += [client_lane(client.name) for client in config.download_clients]
     names += [root_lane(str(root.path)) for root in config.roots]
     outside = {name: Lane(runtime.address(name), runtime.breaker(name)) for name in names}
-    return {SELECT_LANE: Lane(runtime.address("selector")), **outside}
+    for client in config.download_clients:
+        outside[client_lane(client.name)].conditions = (ANY_CLIENT,)
+    return {SELECT_LANE: Lane(runtime.address("selector")), **scheduled_lanes(runtime), **outside}
+
+
+def homes(runtime: Runtime) -> dict[str, str]:
+    """By download client, whose it is: this node's alone, or shared by all at its address."""
+    return {client.name: home_of(client, node=runtime.node) for client in runtime.config.download_clients}
 
 
 def _queue(runtime: Runtime) -> dict[str, Any]:
@@ -131,9 +158,10 @@ def _queue(runtime: Runtime) -> dict[str, Any]:
         "lanes": lanes(runtime),
         "node": runtime.node,
         "metrics": runtime.metrics,
-        "policy": _policy(runtime.config),
+        "policy": runtime.config.retry.policy,
         "on_ready": runtime.on_ready,
         "has_begun": runtime.has_begun,
+        "limits": runtime.config.queue.limits,
         "is_database_starting": runtime.is_database_starting,
         "chance": random.random,
     }
@@ -144,7 +172,7 @@ def _worker(runtime: Runtime) -> dict[str, Any]:
         "database": runtime.database,
         "queue": runtime.address("queue"),
         "metrics": runtime.metrics,
-        "policy": _policy(runtime.config),
+        "policy": runtime.config.retry.policy,
         "node": runtime.node,
     }
 
@@ -163,6 +191,7 @@ def _indexers(runtime: Runtime) -> list[Child]:
     clients = [
         ClientTerms(
             name=client.name,
+            home=home_of(client, node=runtime.node),
             priority=client.priority,
             breaker=runtime.breaker(client_lane(client.name)),
             accepts_private=not isinstance(client, Builtin) or client.allow_private,
@@ -188,6 +217,7 @@ def _indexers(runtime: Runtime) -> list[Child]:
                 "rss_interval_s": indexer.rss_interval,
                 "seed_ratio": indexer.seed_until.ratio,
                 "seed_time_s": indexer.seed_until.time_s,
+                "progress_writer": runtime.progress,
             },
         )
         for indexer in config.indexers
@@ -207,11 +237,13 @@ def _downloaders(runtime: Runtime) -> list[Child]:
             arguments=_worker(runtime)
             | {
                 "client": make_download_client(client, folder=runtime.folder, spawn=runtime.spawner.spawn),
+                "home": home_of(client, node=runtime.node),
                 "breaker": runtime.breaker(client_lane(client.name)),
                 "health": runtime.health,
                 "stall": limits,
                 "remove": client.remove,
                 "poll_interval_s": client.poll_interval,
+                "progress_writer": runtime.progress,
             },
         )
         for client in config.download_clients
@@ -244,28 +276,27 @@ def _importer(runtime: Runtime, root: Root) -> Child:
                 folder_pattern=config.naming.folder,
                 file_pattern=config.naming.file,
                 min_free_bytes=root.min_free,
+                mappings={
+                    home_of(client, node=runtime.node): mappings_of(client) for client in config.download_clients
+                },
             ),
             "profiles": config.all_profiles,
             "helper": helper,
             "breaker": runtime.breaker(lane),
             "health": runtime.health,
+            "progress_writer": runtime.progress,
         },
     )
 
 
 def _health_monitor(runtime: Runtime) -> dict[str, Any]:
-    def describe() -> list[dict[str, Any]]:
-        root = runtime.root()
-        return root.describe() if root is not None else []
-
     return {
         "database": runtime.database,
         "node": runtime.node,
         "health": runtime.health,
         "breakers": list(runtime.breakers.values()),
         "standing": standing_facts(runtime.config),
-        "describe_tree": describe,
-        "metrics": runtime.metrics,
+        "has_begun": runtime.has_begun,
     }
 
 
@@ -288,7 +319,3 @@ def standing_facts(config: Config) -> list[tuple[str, str]]:
 
 def _api(runtime: Runtime) -> dict[str, Any]:
     return {"spawn": runtime.spawner.spawn, "answers": answers(runtime), **runtime.api}
-
-
-def _policy(config: Config) -> RetryPolicy:
-    return RetryPolicy(retries=config.retry.retries, base_s=config.retry.base, cap_s=config.retry.cap)

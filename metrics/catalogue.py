@@ -1,15 +1,19 @@
 """Every metric of the daemon, on an injected registry, with its label values of closed sets at 0 from the start."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-JOB_KINDS = ("search", "rss", "select", "fetch", "add", "remove", "import")
+JOB_KINDS = ("search", "rss", "select", "fetch", "add", "remove", "import", "housekeeping", "backup")
 JOB_STATES = ("ready", "running", "done", "dead")
 JOB_OUTCOMES = ("done", "retried", "dead", "put_off", "returned", "fenced")
 BREAKER_STATES = ("closed", "half_open", "open", "forced_open", "disabled", "metrics_only")
 BREAKER_OUTCOMES = ("success", "error", "not_permitted")
 DEAD_LETTER_REASONS = ("crashed", "hung", "abandoned", "overflow", "stopped", "gone")
+OTHER = "other"
+"""Where a label's value is none of its closed set."""
+PRUNED_TABLES = ("jobs", "job_errors", "events", "releases", "downloads", "progress", "ticks")
 TRANSFER_METHODS = ("hardlink", "reflink", "copy")
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600)
 
@@ -31,6 +35,8 @@ class Catalogue:
         self.jobs = self._gauge("jobs", "Jobs in the queue.", "state")
         self.jobs_ended = self._counter("jobs_ended_total", "Jobs by how their attempt ended.", "kind", "outcome")
         self.job_seconds = self._histogram("job_duration_seconds", "Time in work.", "kind")
+        self.dead_jobs = self._gauge("dead_letters", "Jobs that failed for good and wait.", "kind", "reason")
+        self._dead_jobs: set[tuple[str, str]] = set()
 
     def _make_supervision_metrics(self) -> None:
         self.restarts = self._counter("actor_restarts_total", "Restarted actors.", "actor")
@@ -53,8 +59,12 @@ class Catalogue:
         )
         self.verdicts = self._counter("releases_decided_total", "Releases judged.", "verdict")
         self.rejections = self._counter("release_rejections_total", "Why releases were not taken.", "reason")
+        self.grabs = self._counter("grabs_total", "Releases grabbed.", "client")
         self.downloads_failed = self._counter("downloads_failed_total", "Downloads that failed.", "client")
         self.imports = self._counter("imports_total", "Imported films.", "method")
+        self.acquisitions_failed = self._counter(
+            "acquisitions_failed_total", "Attempts at a movie that came to nothing.", "outcome"
+        )
 
     def _make_storage_metrics(self) -> None:
         self.free_bytes = self._gauge("root_free_bytes", "Free space as last seen.", "root")
@@ -64,6 +74,10 @@ class Catalogue:
             "root",
         )
         self.database_seconds = self._histogram("database_transaction_seconds", "Transactions.")
+        self.backup_age = self._gauge("backup_age_seconds", "Since the last backup was made; NaN: never, or not known.")
+        self.backup_age.set(math.nan)
+        self.backup_failing = self._gauge("backup_failing", "1 while the last attempt at a backup has failed.")
+        self.pruned_rows = self._counter("pruned_rows_total", "Rows that were old enough to go.", "table")
         self.database_errors = self._counter("database_outages_total", "Transactions lost to an outage.")
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
@@ -99,8 +113,24 @@ class Catalogue:
         for reason in reasons:
             self.rejections.labels(reason=reason)
 
+    def watch_failures(self, reasons: Iterable[str]) -> None:
+        """The reasons that jobs fail for; any other is counted as "other"."""
+        self._dead_jobs = {(kind, reason) for kind in (*JOB_KINDS, OTHER) for reason in (*reasons, OTHER)}
+        self.count_dead_letters({})
+
+    def count_dead_letters(self, numbers: Mapping[tuple[str, str], int]) -> None:
+        """`numbers` by kind and reason: all that there are."""
+        counted = dict.fromkeys(self._dead_jobs, 0)
+        reasons = {reason for _, reason in counted}
+        for (kind, reason), number in numbers.items():
+            known = (kind if kind in JOB_KINDS else OTHER, reason if reason in reasons else OTHER)
+            counted[known] = counted.get(known, 0) + number
+        for (kind, reason), number in counted.items():
+            self.dead_jobs.labels(kind=kind, reason=reason).set(number)
+
     def watch_clients(self, names: Iterable[str]) -> None:
         for name in names:
+            self.grabs.labels(client=name)
             self.downloads_failed.labels(client=name)
 
     def _to_zero(self) -> None:
@@ -112,7 +142,11 @@ class Catalogue:
                 self.jobs_ended.labels(kind=kind, outcome=outcome)
         for reason in DEAD_LETTER_REASONS:
             self.dead_letters.labels(reason=reason)
+        for table in PRUNED_TABLES:
+            self.pruned_rows.labels(table=table)
         for verdict in ("accepted", "rejected"):
             self.verdicts.labels(verdict=verdict)
         for method in TRANSFER_METHODS:
             self.imports.labels(method=method)
+        for outcome in ("retried", "dead"):
+            self.acquisitions_failed.labels(outcome=outcome)

@@ -10,12 +10,24 @@ and comes back as the next `select`, which takes the next best release; when all
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from movies.events import (
+    AcquisitionFailed,
+    DownloadCompleted,
+    DownloadGrabbed,
+    DownloadStarted,
+    MovieImported,
+    MovieSearching,
+    ReleaseChosen,
+)
+from movies.failure import RetryPolicy
 from movies.movie import DownloadId, DownloadState, MovieId, MovieState, ReleaseId
 from storage import downloads, events, jobs, movies, progress
 from storage.database import Connection
-from storage.jobs import RetryPolicy
+from storage.nodes import root_place
 
 SELECT_LANE = "select"
+ANY_CLIENT = "a download client"
+"""What a grab waits for that no download client can take."""
 ANSWERS_WAIT_S = 60.0
 """How long a movie waits for an indexer that does not answer, before it is chosen among what others offered."""
 RUNNING = (
@@ -27,6 +39,7 @@ RUNNING = (
     DownloadState.PAUSED,
 )
 """A download in these states is still the client's: neither complete nor given up."""
+IMPORTABLE = (DownloadState.COMPLETED, DownloadState.IMPORTING, DownloadState.BLOCKED)
 
 
 def indexer_lane(name: str) -> str:
@@ -35,6 +48,15 @@ def indexer_lane(name: str) -> str:
 
 def client_lane(name: str) -> str:
     return f"client:{name}"
+
+
+def client_duty(name: str, home: str) -> str:
+    """The standing duty of polling the client at `home`, a node or an address."""
+    return f"{client_lane(name)}@{home}"
+
+
+def rss_duty(indexer: str) -> str:
+    return f"rss:{indexer}"
 
 
 def root_lane(path: str) -> str:
@@ -55,7 +77,7 @@ def search(connection: Connection, movie_id: MovieId, *, indexers: list[str], co
         )
     select(connection, movie_id, correlation_id=correlation_id, delay_s=ANSWERS_WAIT_S)
     movies.set_state(connection, movie_id, MovieState.SEARCHING)
-    events.emit(connection, "movie.searching", movie_id=movie_id, correlation_id=correlation_id)
+    events.emit(connection, MovieSearching(), movie_id=movie_id, correlation_id=correlation_id)
 
 
 def select(
@@ -108,11 +130,13 @@ def chosen(
     attempt: int,
     correlation_id: str,
 ) -> None:
-    """A release was chosen: fetch its torrent from its indexer."""
+    """A release was chosen: fetch its torrent from its indexer, at a node that has the movie's root."""
+    movie = movies.one(connection, movie_id)
     jobs.enqueue(
         connection,
         "fetch",
         lane=indexer_lane(indexer),
+        node=root_place(movie["root"]) if movie else None,
         payload={"movie_id": movie_id, "release_id": release_id, "attempt": attempt},
         unique_key=f"fetch:{movie_id}",
         movie_id=movie_id,
@@ -122,10 +146,9 @@ def chosen(
     movies.set_state(connection, movie_id, MovieState.GRABBING)
     events.emit(
         connection,
-        "release.chosen",
+        ReleaseChosen(title=title, indexer=indexer, attempt=attempt),
         movie_id=movie_id,
         correlation_id=correlation_id,
-        payload={"title": title, "indexer": indexer, "attempt": attempt},
     )
 
 
@@ -144,12 +167,12 @@ def grabbed(
         correlation_id=correlation_id,
         priority=1,
     )
+    movies.lock(connection, movie_id)
     events.emit(
         connection,
-        "download.grabbed",
+        DownloadGrabbed(download_id=download_id, client=client),
         movie_id=movie_id,
         correlation_id=correlation_id,
-        payload={"download_id": download_id, "client": client},
     )
 
 
@@ -159,10 +182,9 @@ def started(connection: Connection, movie_id: MovieId, download_id: DownloadId, 
         movies.set_state(connection, movie_id, MovieState.DOWNLOADING)
         events.emit(
             connection,
-            "download.started",
+            DownloadStarted(download_id=download_id),
             movie_id=movie_id,
             correlation_id=correlation_id,
-            payload={"download_id": download_id},
         )
 
 
@@ -201,10 +223,9 @@ def completed(
     movies.set_state(connection, movie_id, MovieState.IMPORTING)
     events.emit(
         connection,
-        "download.completed",
+        DownloadCompleted(download_id=download_id, size_bytes=size_bytes),
         movie_id=movie_id,
         correlation_id=correlation_id,
-        payload={"download_id": download_id, "size_bytes": size_bytes},
     )
     return True
 
@@ -220,8 +241,11 @@ def failed(
     jitter: float,
     correlation_id: str,
 ) -> Literal["retried", "dead"]:
-    """An acquisition's attempt came to nothing: choose again after the policy's delay, or a dead letter."""
-    if policy.is_spent(attempt):
+    """An acquisition's attempt came to nothing: choose again, or a dead letter.
+
+    The reason's delay is for taking the same release once more; where another is stored, that comes soon.
+    """
+    if policy.of(reason).is_spent(attempt):
         jobs.bury(
             connection,
             "select",
@@ -241,7 +265,9 @@ def failed(
             connection,
             movie_id,
             correlation_id=correlation_id,
-            delay_s=policy.delay_s(attempt, jitter=jitter),
+            delay_s=(policy if _has_another(connection, movie_id) else policy.of(reason)).delay_s(
+                attempt, jitter=jitter
+            ),
             attempt=attempt,
             is_retry=True,
         )
@@ -249,12 +275,23 @@ def failed(
         outcome = "retried"
     events.emit(
         connection,
-        "acquisition.failed",
+        AcquisitionFailed(reason=reason, error=error, attempt=attempt, outcome=outcome),
         movie_id=movie_id,
         correlation_id=correlation_id,
-        payload={"reason": reason, "error": error, "attempt": attempt, "outcome": outcome},
     )
     return outcome
+
+
+def _has_another(connection: Connection, movie_id: MovieId) -> bool:
+    """Whether a release is stored that may be taken for the movie and has not failed yet."""
+    row = connection.execute(
+        """select from verdicts where movie_id = %(id)s and is_accepted
+               and not exists (select from blocklist where movie_id = %(id)s and release_id = verdicts.release_id)
+               and not exists (select from downloads where movie_id = %(id)s and state = 'failed'
+                                   and release_id = verdicts.release_id) limit 1""",
+        {"id": movie_id},
+    ).fetchone()
+    return row is not None
 
 
 def imported(
@@ -265,16 +302,15 @@ def imported(
         connection,
         download_id,
         DownloadState.IMPORTED,
-        expected=(DownloadState.COMPLETED, DownloadState.IMPORTING, DownloadState.BLOCKED),
+        expected=IMPORTABLE,
     )
     progress.end(connection, f"import:{download_id}")
     movies.set_state(connection, movie_id, MovieState.IMPORTED)
     events.emit(
         connection,
-        "movie.imported",
+        MovieImported(path=path, download_id=download_id, method=method),
         movie_id=movie_id,
         correlation_id=correlation_id,
-        payload={"path": path, "download_id": download_id, "method": method},
     )
 
 

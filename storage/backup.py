@@ -74,10 +74,23 @@ do $$ begin
 end $$
 """
 _REBASE_EVENTS = """
-update {events} set xid = '0'
-where exists (select from {events} where xid >= pg_snapshot_xmin(pg_current_snapshot()))
+do $$ begin
+    if not exists (select from {events} where xid >= pg_snapshot_xmin(pg_current_snapshot())) then
+        return;
+    end if;
+    if exists (select from {versions} where version >= 4) then
+        update {subscribers} as one set xid = '0', id = coalesce((
+            select max(id) from {events} where id < coalesce(
+                (select min(id) from {events} where (xid, id) > (one.xid, one.id)), 9223372036854775807)), 0);
+        update {pruned} set xid = '0';
+    end if;
+    update {events} set xid = '0';
+end $$
 """
-"""Another cluster's transaction numbers may lie in this one's future, where no reader of the outbox would see them."""
+"""Another cluster's transaction numbers may lie in this one's future, where no reader of the outbox would see them.
+
+A subscriber, of which the fourth schema has the first, gets every event that it had not had, and perhaps some again.
+"""
 
 _deadline = Deadline()
 
@@ -236,12 +249,13 @@ def fit_to_server(script: int, server_version: int) -> None:
 
 
 def _load(programs: Programs, dsn: str, script: int, contents: _Contents, *, limit_s: float) -> None:
-    events = _qualified(contents.namespace, "events")
+    tables = {"events": "events", "subscribers": "subscribers", "pruned": "pruned_events", "versions": "schema_version"}
+    names = {key: _qualified(contents.namespace, name) for key, name in tables.items()}
     steps = (
         *("--command", _removal(contents)),
         *("--file", f"/proc/self/fd/{script}"),
         *("--command", _LAST_CHECKS.format(daemons=_DAEMONS)),
-        *("--command", _REBASE_EVENTS.format(events=events)),
+        *("--command", _REBASE_EVENTS.format(**names)),
     )
     options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--output=/dev/null")
     try:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -90,6 +91,7 @@ class Database:
     """A pool on `dsn`. Until `prepare()` has succeeded in some process, `transaction()` raises DatabaseUnavailable.
 
     `on_call(seconds, outage)` is told of every transaction, with None where no outage ended it; it feeds the metrics.
+    `before_migration` and `backup_of` are what `migrate` asks for.
     """
 
     def __init__(
@@ -100,11 +102,14 @@ class Database:
         max_connections: int = 8,
         call_limit_s: float = 5.0,
         on_call: Callable[[float, Exception | None], None] = lambda seconds, outage: None,
+        before_migration: Callable[[int, int], object] = lambda version_from, version_to: None,
+        backup_of: Callable[[int], Path | None] = lambda version: None,
     ) -> None:
         self.dsn = dsn
         self._application = application
         self._call_limit_s = call_limit_s
         self._on_call = on_call
+        self._before_migration, self._backup_of = before_migration, backup_of
         self._deadline = Deadline()
         self._is_current = False
         self._callers: set[int] = set()
@@ -133,7 +138,8 @@ class Database:
     def prepare(self, *, node: str | None = None, node_wait_s: float = 10.0) -> list[str]:
         """Migrate if needed and, with `node`, hold its name; returns the migrations applied.
 
-        Raises DatabaseUnavailable, SchemaTooNew, or NodeTaken after `node_wait_s` seconds.
+        Raises DatabaseUnavailable, SchemaTooNew, NodeTaken after `node_wait_s` seconds, or what `before_migration`
+        raises.
         """
         with self._apart(limit_s=self._call_limit_s) as connection:
             refuse_transaction_pooling(connection)
@@ -141,7 +147,7 @@ class Database:
         applied = []
         if not is_current:
             with self._apart(limit_s=MIGRATION_LIMIT_S) as connection:
-                applied = migrate(connection)
+                applied = migrate(connection, before=self._before_migration, backup_of=self._backup_of)
         if node is not None:
             self._hold_node(node, wait_s=node_wait_s)
         self._is_current = True
@@ -269,16 +275,6 @@ def now(connection: Connection) -> datetime:
     assert row is not None
     at: datetime = row["now"]
     return at
-
-
-def is_only_node(connection: Connection) -> bool:
-    """Whether no other node works on this database now."""
-    row = connection.execute(
-        """select count(*) as nodes from pg_locks where locktype = 'advisory' and classid = %s and granted
-           and database = (select oid from pg_database where datname = current_database())""",
-        (NODE_LOCK,),
-    ).fetchone()
-    return row is not None and int(row["nodes"]) <= 1
 
 
 def refuse_transaction_pooling(connection: psycopg.Connection[Any]) -> None:

@@ -3,32 +3,44 @@
 A claim carries a fencing token (`owner`). Whoever did the work ends the job in the transaction that writes its results:
 `finish`, `fail` or `put_off` first lock the row by id and token, and raise Fenced when it is no longer theirs. Attempts
 count work that was started and went wrong; a worker that vanished counts in `lost`; a condition that is not the item's
-fault (a dependency down, a full disk) counts in neither.
+fault (a dependency down, a full disk) counts in neither. All times are the database's.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-import psycopg
 from psycopg.types.json import Jsonb
 
+from movies.failure import POISON, RetryPolicy
 from movies.movie import JobId, MovieId
 from storage.database import Connection
 from storage.errors import Fenced
 
 CLAIM_COLUMNS = "id as job_id, owner, kind, lane, payload, attempt, movie_id, correlation_id"
+SUSPECT_LOST = 2
+"""A job whose workers vanished this often is claimed alone, so that it takes no others along if it was the cause."""
+ONCE = "on conflict (unique_key) where state in ('ready', 'running') and unique_key is not null do nothing"
+"""How a job is not enqueued twice under one key while the first waits or is in work."""
 MAX_LOST = 5
 """A job whose workers vanished this often is poison: it becomes a dead letter."""
-POISON = "its workers vanished"
+VANISHED = "its workers vanished"
 
 
 class OnDead(Protocol):
     """Told of a job that became a dead letter, in the transaction that made it one."""
 
     def __call__(
-        self, connection: Connection, *, kind: str, payload: Mapping[str, Any], movie_id: MovieId | None, reason: str
+        self,
+        connection: Connection,
+        *,
+        kind: str,
+        payload: Mapping[str, Any],
+        movie_id: MovieId | None,
+        correlation_id: str,
+        reason: str,
+        error: str,
     ) -> None: ...
 
 
@@ -50,22 +62,6 @@ class Claim:
     correlation_id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetryPolicy:
-    """`retries` after the first attempt, each after min(cap_s, base_s * 2^n) * U(0.5, 1)."""
-
-    retries: int = 3
-    base_s: float = 10.0
-    cap_s: float = 3600.0
-
-    def delay_s(self, attempt: int, *, jitter: float) -> float:
-        """The wait after failed attempt number `attempt`; `jitter` is uniform in 0..1."""
-        return float(min(self.cap_s, self.base_s * 2 ** min(attempt - 1, 60)) * (0.5 + 0.5 * jitter))
-
-    def is_spent(self, attempt: int) -> bool:
-        return attempt > self.retries
-
-
 def enqueue(
     connection: Connection,
     kind: str,
@@ -82,11 +78,11 @@ def enqueue(
 ) -> JobId | None:
     """A new ready job; None when one with `unique_key` is ready or running already. `attempt` continues a count."""
     row = connection.execute(
-        """insert into jobs (kind, lane, payload, unique_key, movie_id, correlation_id, node, run_at, attempt, priority)
+        f"""insert into jobs
+               (kind, lane, payload, unique_key, movie_id, correlation_id, node, run_at, attempt, priority)
            values (%(kind)s, %(lane)s, %(payload)s, %(unique_key)s, %(movie_id)s, %(correlation_id)s, %(node)s,
                    now() + make_interval(secs => %(delay_s)s), %(attempt)s, %(priority)s)
-           on conflict (unique_key) where state in ('ready', 'running') do nothing
-           returning id""",
+           {ONCE} returning id""".encode(),
         {
             "kind": kind,
             "lane": lane,
@@ -103,38 +99,92 @@ def enqueue(
     return JobId(row["id"]) if row else None
 
 
-def claim(connection: Connection, *, node: str, owner: UUID, slots: Mapping[str, int], lease_s: float) -> list[Claim]:
-    """Take due jobs, at most `slots[lane]` of each lane, best priority and oldest first."""
+def claim(
+    connection: Connection,
+    *,
+    node: str,
+    owner: UUID,
+    slots: Mapping[str, int],
+    lease_s: float,
+    without: Collection[str] = (),
+    suspects: Literal["last", "only", "never"] = "last",
+) -> list[Claim]:
+    """Take due jobs, best priority and oldest first: at most `slots[lane]` of each lane, none of the kinds `without`.
+
+    Of the jobs that lost their workers twice, one at most is taken and nothing else with it: when no other is due.
+    """
+    claims = [] if suspects == "only" else _claim(connection, node, owner, slots, lease_s, without, "lost < 2")
+    if claims or suspects == "never":
+        return claims
+    one, *others = _claim(connection, node, owner, slots, lease_s, without, "lost >= 2") or (None,)
+    release(connection, [claim for claim in others if claim is not None])
+    return [one] if one is not None else []
+
+
+def is_suspect_due(connection: Connection, *, lanes: Iterable[str], node: str) -> bool:
+    """Whether one of the jobs that are to be claimed alone is due."""
+    row = connection.execute(
+        """select from jobs where state = 'ready' and lost >= 2 and lane = any(%s) and run_at <= now()
+               and (node is null or node = %s or node = any((select places from nodes where name = %s)::text[]))
+               limit 1""",
+        (list(lanes), node, node),
+    ).fetchone()
+    return row is not None
+
+
+def _claim(
+    connection: Connection,
+    node: str,
+    owner: UUID,
+    slots: Mapping[str, int],
+    lease_s: float,
+    without: Collection[str],
+    which: str,
+) -> list[Claim]:
     rows = connection.execute(
-        f"""update jobs set state = 'running', owner = %(owner)s, worker_node = %(node)s, attempt = attempt + 1,
-                  started_at = now(), waiting_for = null, lease_until = now() + make_interval(secs => %(lease_s)s)
+        f"""with taken as (update jobs set state = 'running', owner = %(owner)s, worker_node = %(node)s,
+                  attempt = attempt + 1, started_at = now(), waiting_for = null,
+                  lease_until = now() + make_interval(secs => %(lease_s)s)
            where id = any(array(
                select due.id
                from unnest(%(lanes)s::text[], %(slots)s::int[]) as free (lane, slots)
                cross join lateral (
                    select id from jobs
-                   where state = 'ready' and lane = free.lane and run_at <= now()
-                         and (node is null or node = %(node)s)
+                   where state = 'ready' and lane = free.lane and run_at <= now() and {which}
+                         and (node is null or node = %(node)s
+                              or node = any((select places from nodes where name = %(node)s)::text[]))
+                         and case when kind = any(%(without)s) then false else true end
                    order by priority desc, run_at, id
                    limit free.slots
                    for update skip locked
                ) as due))
-           returning {CLAIM_COLUMNS}, priority, run_at""".encode(),
+           returning id, kind, lane, payload, attempt, movie_id, correlation_id, priority, run_at)
+           select id as job_id, kind, lane, payload, attempt, movie_id, correlation_id from taken
+           order by priority desc, run_at, id""".encode(),
         {
             "owner": owner,
             "node": node,
             "lease_s": lease_s,
+            "without": list(without),
             "lanes": list(slots.keys()),
             "slots": list(slots.values()),
         },
     ).fetchall()
-    rows.sort(key=lambda row: (-row.pop("priority"), row.pop("run_at"), row["job_id"]))
-    return [Claim(**row) for row in rows]
+    return [Claim(owner=owner, **row) for row in rows]
 
 
 def finish(connection: Connection, claim: Claim) -> None:
     """The job is done; what follows in this transaction is its result. Raises Fenced."""
     _end(connection, claim, "state = 'done', ended_at = now(), reason = null", {})
+
+
+def require(connection: Connection, claim: Claim) -> None:
+    """Nobody takes the job from its worker before this transaction, which does not end it, has ended. Raises Fenced."""
+    row = connection.execute(
+        "select from jobs where id = %s and owner = %s and state = 'running' for share", (claim.job_id, claim.owner)
+    ).fetchone()
+    if row is None:
+        raise Fenced(f"job {claim.job_id} ({claim.kind}) is no longer this worker's")
 
 
 def put_off(connection: Connection, claim: Claim, *, delay_s: float, waiting_for: str, error: str = "") -> None:
@@ -157,9 +207,15 @@ def fail(
     policy: RetryPolicy,
     jitter: float,
     is_permanent: bool = False,
+    retry_after_s: float | None = None,
 ) -> JobState:
-    """An attempt went wrong: ready again after the policy's delay, or dead. Returns the new state. Raises Fenced."""
+    """An attempt went wrong: ready again after the delay of the reason's policy, or dead. Returns the new state.
+
+    `retry_after_s` is the delay that the other side asked for. Raises Fenced.
+    """
+    policy = policy.of(reason)
     is_dead = is_permanent or policy.is_spent(claim.attempt)
+    delay_s = policy.delay_s(claim.attempt, jitter=jitter, retry_after_s=retry_after_s)
     _end(
         connection,
         claim,
@@ -167,7 +223,7 @@ def fail(
         if is_dead
         else """state = 'ready', reason = %(reason)s, last_error = %(error)s,
                 run_at = now() + make_interval(secs => %(delay_s)s)""",
-        {"reason": reason, "error": error, "delay_s": policy.delay_s(claim.attempt, jitter=jitter)},
+        {"reason": reason, "error": error, "delay_s": delay_s},
     )
     _record_error(connection, claim.job_id, attempt=claim.attempt, reason=reason, error=error)
     return "dead" if is_dead else "ready"
@@ -199,25 +255,6 @@ def bury(
     return job_id
 
 
-def retry(connection: Connection, job_id: JobId) -> Literal["retried", "not dead", "waiting already", "unknown"]:
-    """Make a dead letter ready again with fresh counts, unless the same work is waiting already."""
-    row = connection.execute("select state from jobs where id = %s for update", (job_id,)).fetchone()
-    if row is None:
-        return "unknown"
-    if row["state"] != "dead":
-        return "not dead"
-    try:
-        with connection.transaction():
-            connection.execute(
-                "update jobs set state = 'ready', attempt = 0, lost = 0, run_at = now(), ended_at = null where id = %s",
-                (job_id,),
-            )
-    except psycopg.errors.UniqueViolation:
-        return "waiting already"
-    wake(connection)
-    return "retried"
-
-
 def extend_leases(connection: Connection, claims: Iterable[Claim], *, lease_s: float) -> set[JobId]:
     """Heartbeat for the claims in work; the jobs that are still theirs."""
     held = list(claims)
@@ -240,17 +277,29 @@ def held_by(connection: Connection, node: str) -> list[Claim]:
 
 def sweep(connection: Connection, *, on_dead: OnDead = lambda connection, **job: None) -> int:
     """Free the jobs whose lease ran out; how many. `on_dead` is told of those that were lost too often."""
-    return _lose(connection, "lease_until < now()", {}, on_dead)
+    return _lose(connection, "lease_until < now() for update skip locked", {}, on_dead)
 
 
 def reclaim_node(connection: Connection, node: str, *, on_dead: OnDead = lambda connection, **job: None) -> int:
-    """Free what an earlier daemon under this node's name had in work; only the holder of the node's lock may ask."""
-    return _lose(connection, "worker_node = %(node)s", {"node": node}, on_dead)
+    """Free what an earlier daemon under this node's name had in work; only the holder of the node's lock may ask.
+
+    A transaction of that daemon may still be ending: it is waited for.
+    """
+    return _lose(connection, "worker_node = %(node)s for update", {"node": node}, on_dead)
 
 
 def wake(connection: Connection) -> None:
     """Tell the queues, when this transaction commits, that there may be something to do."""
     connection.execute("select pg_notify('jobs', '')")
+
+
+def wake_waiting(connection: Connection, conditions: Iterable[str], *, later_than_s: float = 0.0) -> int:
+    """Make jobs due that wait for conditions which have cleared; those due within `later_than_s` stay as they are."""
+    return connection.execute(
+        """update jobs set run_at = now() where state = 'ready' and waiting_for = any(%s)
+               and run_at > now() + make_interval(secs => %s)""",
+        (list(conditions), later_than_s),
+    ).rowcount
 
 
 def release(connection: Connection, claims: Iterable[Claim]) -> None:
@@ -264,12 +313,19 @@ def release(connection: Connection, claims: Iterable[Claim]) -> None:
     )
 
 
-def seconds_to_next(connection: Connection, lanes: Iterable[str], *, node: str | None = None) -> float | None:
-    """Until the next ready job of `lanes` is due for `node` (None: any), 0 if one is; None when none waits."""
+def seconds_to_next(
+    connection: Connection, lanes: Iterable[str], *, node: str | None = None, without: Collection[str] = ()
+) -> float | None:
+    """Until the next ready job of `lanes` is due for `node` (None: any), 0 if one is; None when none waits.
+
+    Kinds `without` and jobs that are to be claimed alone do not count.
+    """
     row = connection.execute(
         """select extract(epoch from min(run_at) - now())::float8 as s from jobs
-           where state = 'ready' and lane = any(%s) and (node is null or node = coalesce(%s, node))""",
-        (list(lanes), node),
+           where state = 'ready' and lane = any(%s) and lost < 2 and kind <> all(%s)
+               and (node is null or node = coalesce(%s, node)
+                    or node = any((select places from nodes where name = %s)::text[]))""",
+        (list(lanes), list(without), node, node),
     ).fetchone()
     return max(0.0, float(row["s"])) if row and row["s"] is not None else None
 
@@ -277,8 +333,8 @@ def seconds_to_next(connection: Connection, lanes: Iterable[str], *, node: str |
 def prune(connection: Connection, *, older_than_s: float, limit: int = 1000) -> int:
     """Delete up to `limit` done jobs that ended before; dead letters stay until somebody decides."""
     return connection.execute(
-        """delete from jobs where id in (
-               select id from jobs where state = 'done' and ended_at < now() - make_interval(secs => %s) limit %s)""",
+        """delete from jobs where id = any(array(
+               select id from jobs where state = 'done' and ended_at < now() - make_interval(secs => %s) limit %s))""",
         (older_than_s, limit),
     ).rowcount
 
@@ -296,19 +352,26 @@ def _end(connection: Connection, claim: Claim, change: str, values: Mapping[str,
 def _lose(connection: Connection, which: str, values: Mapping[str, Any], on_dead: OnDead) -> int:
     """Free running jobs; one that lost its workers too often is dead."""
     rows = connection.execute(
-        f"""update jobs set
+        f"""with found as (
+                select id, worker_node, attempt from jobs where state = 'running' and {which}
+            ), noted as (
+                insert into job_errors (job_id, attempt, reason, error)
+                select id, attempt, 'lost', 'its worker on ' || coalesce(worker_node, '?') || ' vanished' from found
+            )
+            update jobs set
                 state = case when lost + 1 >= {MAX_LOST} then 'dead' else 'ready' end,
                 ended_at = case when lost + 1 >= {MAX_LOST} then now() end,
-                reason = case when lost + 1 >= {MAX_LOST} then 'poison' else reason end,
-                last_error = case when lost + 1 >= {MAX_LOST} then %(poison)s else last_error end,
+                reason = case when lost + 1 >= {MAX_LOST} then %(poison)s else reason end,
+                last_error = case when lost + 1 >= {MAX_LOST} then %(vanished)s else last_error end,
                 lost = lost + 1, attempt = greatest(0, attempt - 1),
                 owner = null, worker_node = null, lease_until = null
-            where state = 'running' and {which} returning state, kind, payload, movie_id""".encode(),
-        {**values, "poison": POISON},
+            where id = any(array(select id from found))
+            returning state, kind, payload, movie_id, correlation_id""".encode(),
+        {**values, "poison": POISON, "vanished": VANISHED},
     ).fetchall()
     for row in rows:
-        if row["state"] == "dead":
-            on_dead(connection, kind=row["kind"], payload=row["payload"], movie_id=row["movie_id"], reason=POISON)
+        if row.pop("state") == "dead":
+            on_dead(connection, **row, reason=POISON, error=VANISHED)
     return len(rows)
 
 

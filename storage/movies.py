@@ -17,7 +17,10 @@ CLAIM_LOCK = 0x436C6169  # "Clai"
 
 
 def claim_movie(connection: Connection, wanted: WantedMovie, *, source: str, root: str) -> MovieId:
-    """Find or make the movie's row and add the claim; title, ids, profile and root follow the newest claim."""
+    """Find or make the movie's row and add the claim; title, ids, profile and root follow the newest claim.
+
+    Of the files of several nodes, `file:NODE:...`, the first that claimed the movie says its profile and root.
+    """
     connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))  # nodes that start together want the same
     row = connection.execute(
         """select id from movies
@@ -37,10 +40,13 @@ def claim_movie(connection: Connection, wanted: WantedMovie, *, source: str, roo
         ).fetchone()
         assert row is not None
     else:
+        if _is_another_nodes(connection, MovieId(row["id"]), source):
+            values |= {"profile": None, "root": None}
         connection.execute(
             """update movies set title = coalesce(%(title)s, title), year = coalesce(%(year)s, year),
                    tmdb_id = coalesce(%(tmdb_id)s, tmdb_id), imdb_id = coalesce(%(imdb_id)s, imdb_id),
-                   profile = %(profile)s, root = %(root)s, is_monitored = tombstoned_at is null
+                   profile = coalesce(%(profile)s, profile), root = coalesce(%(root)s, root),
+                   is_monitored = tombstoned_at is null
                where id = %(id)s""",
             values,
         )
@@ -49,6 +55,17 @@ def claim_movie(connection: Connection, wanted: WantedMovie, *, source: str, roo
         "insert into claims (movie_id, source) values (%s, %s) on conflict do nothing", (movie_id, source)
     )
     return movie_id
+
+
+def _is_another_nodes(connection: Connection, movie_id: MovieId, source: str) -> bool:
+    """Whether the file of another node than that of `source` claimed the movie before."""
+    row = connection.execute(
+        """select split_part(source, ':', 2) as node from claims
+           where movie_id = %s and source like 'file:%%:%%' order by claimed_at, source limit 1""",
+        (movie_id,),
+    ).fetchone()
+    kind, _, rest = source.partition(":")
+    return kind == "file" and row is not None and row["node"] != rest.partition(":")[0]
 
 
 def drop_claims(connection: Connection, *, prefix: str, keep: Sequence[tuple[MovieId, str]]) -> list[MovieId]:
@@ -79,8 +96,11 @@ def unsearched(connection: Connection) -> list[MovieId]:
 
 
 def lock(connection: Connection, movie_id: MovieId) -> None:
-    """Until the transaction ends, others who lock the movie wait."""
-    connection.execute("select from movies where id = %s for update", (movie_id,))
+    """Until the transaction ends, others who lock the movie wait; who only writes rows that belong to it does not.
+
+    Else two who have both written such rows, and then lock the movie, would wait for each other.
+    """
+    connection.execute("select from movies where id = %s for no key update", (movie_id,))
 
 
 def set_state(connection: Connection, movie_id: MovieId, state: MovieState, *, reason: str = "") -> None:
@@ -140,6 +160,14 @@ def name_if_unnamed(connection: Connection, movie_id: MovieId, *, title: str, ye
 def count(connection: Connection, state: MovieState) -> int:
     row = connection.execute("select count(*) as number from movies where state = %s", (state,)).fetchone()
     return int(row["number"]) if row else 0
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many movies are in each state."""
+    found = {state.value: 0 for state in MovieState}
+    for row in connection.execute("select state, count(*) as number from movies group by state").fetchall():
+        found[row["state"]] = row["number"]
+    return found
 
 
 def one(connection: Connection, movie_id: MovieId) -> dict[str, Any] | None:

@@ -1,31 +1,34 @@
-"""What the start of a daemon puts right: work for indexers, clients and roots that are no longer configured.
+"""What the start of a daemon puts right: work for indexers, clients and roots that no node has any more.
 
-Only where no other node shares the database, since what this one does not know may be another's.
+What another node has is left alone, also while that is away.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from movies.movie import DownloadId, DownloadState, MovieId
-from storage import acquisition, downloads, jobs, movies
-from storage.acquisition import root_lane
+from storage import acquisition, downloads, jobs, movies, nodes
 from storage.database import Connection
 
 GONE = "is no longer configured"
 
 
 def reconcile(
-    connection: Connection, *, node: str, lanes: Iterable[str], clients: Sequence[str], roots: Sequence[str]
+    connection: Connection, *, node: str, lanes: Collection[str], homes: Mapping[str, str], roots: Sequence[str]
 ) -> list[MovieId]:
-    """End what nobody can do any more; the movies concerned, each with a new `select` that looks for another way."""
-    concerned: set[MovieId] = set()
+    """Note what the node does and end what nobody can do any more; `homes` by client.
+
+    Returns the movies concerned, each with a new `select` that looks for another way.
+    """
+    concerned = set(nodes.register(connection, node=node, lanes=lanes, homes=homes, roots=roots))
     rows = connection.execute(
-        "delete from jobs where state = 'ready' and kind <> 'import' and lane <> all(%s) returning kind, movie_id",
-        (list(lanes),),
+        """delete from jobs where state = 'ready' and kind <> 'import'
+               and not exists (select from nodes where jobs.lane = any(lanes)) returning kind, movie_id"""
     ).fetchall()
     concerned |= {row["movie_id"] for row in rows if row["movie_id"] is not None and row["kind"] in ("fetch", "add")}
     rows = connection.execute(
-        "select id, movie_id, client from downloads where state = any(%s) and (client <> all(%s) or node <> %s)",
-        (list(acquisition.RUNNING), list(clients), node),
+        """select id, movie_id, client from downloads
+           where state = any(%s) and not exists (select from nodes where homes->>client = downloads.node)""",
+        (list(acquisition.RUNNING),),
     ).fetchall()
     for row in rows:
         error = f"download client {row['client']} {GONE} here"
@@ -33,23 +36,28 @@ def reconcile(
             connection, DownloadId(row["id"]), DownloadState.FAILED, expected=acquisition.RUNNING, error=error
         )
         concerned.add(row["movie_id"])
-    _move_imports(connection, node=node, roots=roots)
+    _follow_roots(connection, node=node, homes=homes, roots=roots)
     for movie_id in concerned:
         movies.settle(connection, movie_id, reason=f"what it was being got by {GONE}")
         acquisition.select(connection, movie_id, correlation_id=f"start-{movie_id}", is_retry=True)
     return sorted(concerned)
 
 
-def _move_imports(connection: Connection, *, node: str, roots: Sequence[str]) -> None:
-    """An import goes to the root that its movie has now, on this node."""
-    rows = connection.execute(
-        """select jobs.id, movies.root from jobs join movies on movies.id = jobs.movie_id
-           where kind = 'import' and jobs.state = 'ready' and movies.root = any(%s)
-               and (lane <> 'root:' || movies.root or node is distinct from %s)""",
-        (list(roots), node),
-    ).fetchall()
-    for row in rows:
-        connection.execute(
-            "update jobs set lane = %s, node = %s where id = %s", (root_lane(row["root"]), node, row["id"])
-        )
+def _follow_roots(connection: Connection, *, node: str, homes: Mapping[str, str], roots: Sequence[str]) -> None:
+    """Fetches and this node's imports go to the root that their movie has now; imports of nobody's are this node's."""
+    connection.execute(
+        """update jobs set node = 'root:' || movies.root from movies
+           where movies.id = jobs.movie_id and kind = 'fetch' and jobs.state = 'ready'
+               and node <> 'root:' || movies.root"""
+    )
+    connection.execute(
+        """with known as (select name from nodes union select value from nodes, jsonb_each_text(homes))
+           update jobs set lane = 'root:' || movies.root,
+               node = case when node in (select name from known) then node else %(node)s end
+           from movies
+           where movies.id = jobs.movie_id and kind = 'import' and jobs.state = 'ready' and movies.root = any(%(roots)s)
+               and (node = any(%(ours)s) and lane <> 'root:' || movies.root
+                    or coalesce(node not in (select name from known), true))""",
+        {"node": node, "roots": list(roots), "ours": [node, *homes.values()]},
+    )
     jobs.wake(connection)

@@ -112,11 +112,20 @@ def remember_feed(connection: Connection, indexer: str, *, newest_guid: str | No
 
 
 def last_synced_s(connection: Connection, indexer: str) -> float | None:
-    """Seconds since the feed was last read; None if never."""
+    """Seconds since the feed was last read, waiting for whoever is just recording that; None if never."""
     row = connection.execute(
-        "select extract(epoch from now() - synced_at)::float8 as s from feeds where indexer = %s", (indexer,)
+        "select extract(epoch from clock_timestamp() - synced_at)::float8 as s from feeds where indexer = %s for share",
+        (indexer,),
     ).fetchone()
     return float(row["s"]) if row else None
+
+
+def take_feed_over(connection: Connection, indexer: str, *, node: str) -> None:
+    """The next look at the feed is this node's, also where another one planned it."""
+    connection.execute(
+        "update jobs set node = %s where unique_key = %s and state = 'ready' and node is distinct from %s",
+        (node, f"rss:{indexer}", node),
+    )
 
 
 def judged(connection: Connection, movie_id: MovieId, *, limit: int = 500) -> list[dict[str, Any]]:

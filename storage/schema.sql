@@ -65,7 +65,7 @@ create table releases (
     first_seen_at timestamptz not null default now(),
     last_seen_at timestamptz not null default now(),
     unique (indexer, guid)
-);
+) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05);
 
 -- The decision log: what was thought of a release for a movie, with every reason.
 create table verdicts (
@@ -89,8 +89,10 @@ create table blocklist (
     blocked_at timestamptz not null default now()
 );
 create index blocklist_movie on blocklist (movie_id);
+create index blocklist_release on blocklist (release_id) where release_id is not null;
 
--- A grab and what became of it. Written before the client is called; known by (client, infohash) on its node.
+-- A grab and what became of it. Written before the client is called; known by (client, infohash) at the client's home:
+-- `node` is the node's name, or where several share the client its address, 'http://nas:8080'.
 create table downloads (
     id bigint generated always as identity primary key,
     movie_id bigint not null references movies on delete cascade,
@@ -119,6 +121,7 @@ create table downloads (
 );
 create unique index downloads_identity on downloads (node, client, infohash) where state not in ('failed', 'removed');
 create index downloads_movie on downloads (movie_id);
+create index downloads_release on downloads (release_id) where release_id is not null;
 create index downloads_open on downloads (client) where ended_at is null;
 
 -- The journal of an import: what is about to happen on the disk, written before it does.
@@ -141,6 +144,7 @@ create table imports (
 create index imports_movie on imports (movie_id);
 
 -- Every step of every acquisition. lane says who may do it: 'indexer:NAME', 'client:NAME', 'root:PATH', 'select'.
+-- Where node is not null, only for that node, or for those at that place: they share a client, or have a root.
 create table jobs (
     id bigint generated always as identity primary key,
     kind text not null,
@@ -166,11 +170,13 @@ create table jobs (
     ended_at timestamptz
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 create index jobs_ready on jobs (lane, priority desc, run_at, id) where state = 'ready';
-create unique index jobs_unique on jobs (unique_key) where state in ('ready', 'running');
+create unique index jobs_unique on jobs (unique_key) where state in ('ready', 'running') and unique_key is not null;
 create index jobs_lease on jobs (lease_until) where state = 'running';
 create index jobs_dead on jobs (id) where state = 'dead';
 create index jobs_ended on jobs (ended_at) where state = 'done';
-create index jobs_movie on jobs (movie_id) where state in ('ready', 'running');
+create index jobs_movie on jobs (movie_id) where state in ('ready', 'running') and movie_id is not null;
+create index jobs_waiting on jobs (waiting_for) where state = 'ready' and waiting_for is not null;
+create index jobs_suspect on jobs (lane) where state = 'ready' and lost >= 2;
 
 create table job_errors (
     job_id bigint not null references jobs on delete cascade,
@@ -181,6 +187,13 @@ create table job_errors (
 );
 create index job_errors_job on job_errors (job_id);
 
+-- The latest time that a queue has seen here: a clock that is behind it went back.
+create table queue_clock (
+    is_only boolean primary key default true check (is_only),
+    seen_at timestamptz not null
+);
+insert into queue_clock (seen_at) values (now());
+
 -- The outbox. Ids are taken before commits, so readers go by (xid, id) below the snapshot's xmin.
 create table events (
     id bigint generated always as identity primary key,
@@ -190,10 +203,9 @@ create table events (
     correlation_id text not null default '',
     payload jsonb not null default '{}',
     happened_at timestamptz not null default now()
-);
+) with (autovacuum_vacuum_scale_factor = 0.05);
 create index events_order on events (xid, id);
 create index events_movie on events (movie_id, xid desc) where movie_id is not null;
-create index events_age on events (happened_at);
 
 -- How far each named subscriber has come in the outbox: it has had everything up to (xid, id).
 create table subscribers (
@@ -245,6 +257,41 @@ create table breakers (
     changed_at timestamptz not null default now(),
     opened_count int not null default 0,
     primary key (node, dependency)
+);
+
+-- Recurring tasks: how each went last, and its ticks, each of which happens once, whichever daemon takes it.
+create table tasks (
+    name text primary key,
+    created_at timestamptz not null default clock_timestamp(),
+    succeeded_at timestamptz,
+    failed_at timestamptz,
+    error text
+);
+create table ticks (
+    task text not null references tasks on delete cascade,
+    tick_at timestamptz not null,
+    node text not null,
+    taken_at timestamptz not null default clock_timestamp(),
+    primary key (task, tick_at)
+);
+
+-- Standing duties: which node follows a client or reads a feed for all, until when, and under which fencing token.
+create table duties (
+    name text primary key,
+    node text not null,
+    token uuid not null,
+    until timestamptz not null,
+    taken_at timestamptz not null
+);
+
+-- What each node is configured to do: the lanes it serves, each of its download clients' home, and the places whose jobs
+-- are for it besides its own.
+create table nodes (
+    name text primary key,
+    lanes text[] not null,
+    homes jsonb not null,
+    places text[] not null,
+    seen_at timestamptz not null default now()
 );
 
 create function notify_channel() returns trigger language plpgsql as $$

@@ -16,11 +16,12 @@ from tests.until import until
 
 LANE = "indexer:open"
 NODE = "here"
+FETCH = {"movie_id": 1, "release_id": 1, "attempt": 1}
 
 
 def enqueue(database: Database, kind: str = "fetch", *, lane: str = LANE, **facts: Any) -> JobId:
     with database.transaction() as connection:
-        job_id = jobs.enqueue(connection, kind, lane=lane, payload={}, correlation_id="cid", **facts)
+        job_id = jobs.enqueue(connection, kind, lane=lane, correlation_id="cid", **{"payload": FETCH, **facts})
     assert job_id is not None
     return job_id
 

@@ -15,13 +15,15 @@ from actors.child import Child
 from actors.exits import ExitReport
 from actors.messages import Crash, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
 from actors.queue import HEARTBEAT_S, POLL_S, Lane, Queue
-from actors.worker import Worker
+from actors.worker import OUTAGE_WAIT_S, Worker
 from metrics.catalogue import Catalogue
+from movies.failure import TAXONOMY, RetryPolicy
+from movies.job import KINDS
 from movies.movie import JobId, MovieState
-from storage import jobs
+from storage import dead_letters, job_list, jobs
 from storage.database import Database
 from storage.errors import Fenced
-from storage.jobs import Claim, RetryPolicy
+from storage.jobs import Claim
 from tests.actors import job_rows
 from tests.actors.job_rows import LANE, NODE, next_claim
 from tests.database_outage import database_away
@@ -53,6 +55,7 @@ class Bench:
         self.has_begun = threading.Event()
         self.metrics = Catalogue(CollectorRegistry())
         self.address, self.lane, self.other = Address("queue"), Address(LANE), Address(OTHER)
+        self.slots, self.limits = 1, dict[str, int]()
         self.breaker = Breaker(LANE, BreakerSettings(window_size=1, wait_s=3600.0, max_wait_s=3600.0))
         self.database_breaker = Breaker("database", BreakerSettings(window_size=1, wait_s=0.1, max_wait_s=0.1))
 
@@ -63,7 +66,11 @@ class Bench:
         return {
             "database": self.database,
             "breaker": self.database_breaker,
-            "lanes": {LANE: Lane(self.lane, self.breaker), OTHER: Lane(self.other)},
+            "lanes": {
+                LANE: Lane(self.lane, self.breaker, slots=self.slots, conditions=["any indexer"]),
+                OTHER: Lane(self.other),
+            },
+            "limits": self.limits,
             "node": NODE,
             "metrics": self.metrics,
             "policy": POLICY,
@@ -103,6 +110,9 @@ class Bench:
         with self.database.transaction() as connection:
             jobs.finish(connection, claim)
         self.address.tell(WorkEnded(claim=claim), urgent=True)
+
+    def dead_letters(self, kind: str, reason: str) -> float | None:
+        return self.metrics.registry.get_sample_value("understudy_dead_letters", {"kind": kind, "reason": reason})
 
     def ended(self, outcome: str) -> float | None:
         return self.metrics.registry.get_sample_value(
@@ -190,6 +200,256 @@ def test_another_nodes_due_job_is_left_alone_and_does_not_keep_the_queue_busy(be
     assert bench.calls < 12
 
 
+def fail_breaker(bench: Bench, *, retry_after_s: float | None = None) -> None:
+    with pytest.raises(Outage), bench.breaker.call():
+        raise Outage("down", retry_after_s=retry_after_s)
+
+
+def park(bench: Bench, *, waiting_for: str, delay_s: float = 3600.0) -> JobId:
+    """A job that was put off because of a condition."""
+    with bench.database.transaction() as connection:
+        job_id = jobs.enqueue(
+            connection, "fetch", lane=LANE, payload=job_rows.FETCH, correlation_id="cid", delay_s=delay_s
+        )
+        connection.execute("update jobs set waiting_for = %s where id = %s", (waiting_for, job_id))
+    assert job_id is not None
+    return job_id
+
+
+@pytest.mark.parametrize("condition", [LANE, "any indexer"])
+def test_what_waits_for_a_breaker_is_due_as_soon_as_that_closes(bench: Bench, condition: str) -> None:
+    fail_breaker(bench)
+    parked = park(bench, waiting_for=condition)
+    bench.start()
+    elsewhere = bench.enqueue(lane=OTHER)
+    assert next_claim(bench.other).job_id == elsewhere
+    assert bench.row(parked)["due_in_s"] > 3500
+    bench.breaker.reset()
+    bench.address.tell(WakeUp(), urgent=True)  # as the breaker's transition does
+    claim = next_claim(bench.lane, timeout_s=POLL_S / 2)
+    assert (claim.job_id, claim.attempt) == (parked, 1)
+
+
+def test_what_waits_for_a_breaker_is_its_probe_when_that_half_opens(bench: Bench) -> None:
+    fail_breaker(bench, retry_after_s=0.3)
+    parked = park(bench, waiting_for=LANE)
+    assert next_claim(bench.start().lane, timeout_s=POLL_S / 2).job_id == parked
+
+
+def test_what_was_put_off_just_after_the_breaker_closed_is_woken_by_the_next_heartbeat(bench: Bench) -> None:
+    bench.start()
+    parked = park(bench, waiting_for=LANE)
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    assert next_claim(bench.lane, timeout_s=POLL_S / 2).job_id == parked
+
+
+def test_what_waits_a_second_for_a_dependency_that_just_failed_waits_it(bench: Bench) -> None:
+    bench.start()
+    soon, parked = park(bench, waiting_for=LANE, delay_s=OUTAGE_WAIT_S), park(bench, waiting_for=LANE)
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    assert next_claim(bench.lane, timeout_s=POLL_S / 2).job_id == parked
+    row = bench.row(soon)
+    assert (row["run_at"] - row["created_at"]).total_seconds() >= OUTAGE_WAIT_S
+
+
+def test_what_waits_for_something_else_is_not_woken_by_a_breaker(bench: Bench) -> None:
+    parked = park(bench, waiting_for="a file that is still written")
+    bench.start()
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    elsewhere = bench.enqueue()
+    assert next_claim(bench.lane).job_id == elsewhere
+    assert bench.row(parked)["due_in_s"] > 3500
+
+
+def test_a_lane_with_several_slots_has_so_many_jobs_in_work(bench: Bench) -> None:
+    bench.slots = 2
+    ids = [bench.enqueue() for _ in range(3)]
+    bench.start()
+    claims = [next_claim(bench.lane), next_claim(bench.lane)]
+    assert [claim.job_id for claim in claims] == ids[:2]
+    assert bench.row(ids[2])["state"] == "ready"
+    bench.finish(claims[0])
+    assert next_claim(bench.lane).job_id == ids[2]
+
+
+def test_a_kind_has_no_more_jobs_in_work_than_its_limit(bench: Bench) -> None:
+    bench.limits = {"fetch": 1}
+    first, second = bench.enqueue(), bench.enqueue(lane=OTHER, delay_s=0.01)
+    bench.start()
+    claim = next_claim(bench.lane)
+    assert claim.job_id == first
+    other = bench.enqueue(kind="search", payload={"movie_id": 1}, lane=OTHER, delay_s=0.02)
+    searching = next_claim(bench.other)
+    assert searching.job_id == other, "a kind that is full does not keep its lane from other kinds"
+    row = bench.row(second)
+    assert (row["state"], row["attempt"], row["lost"]) == ("ready", 0, 0)
+    bench.finish(searching)
+    bench.finish(claim)
+    assert next_claim(bench.other).job_id == second
+
+
+def test_a_full_kind_does_not_keep_the_queue_busy(bench: Bench) -> None:
+    bench.limits = {"fetch": 1}
+    bench.enqueue()
+    bench.enqueue(lane=OTHER, delay_s=0.01)
+    bench.start()
+    next_claim(bench.lane)
+    bench.enqueue(kind="search", payload={"movie_id": 1}, lane=OTHER, delay_s=0.5)
+    next_claim(bench.other)
+    assert bench.calls < 14
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"kind": "transcode"}, "unknown kind"),
+        ({"payload": {}}, "bad payload"),
+        ({"payload": {**job_rows.FETCH, "movie_id": "1"}}, "bad payload"),
+    ],
+)
+def test_a_job_that_nobody_can_do_is_a_dead_letter_and_the_queue_goes_on(
+    bench: Bench, facts: dict[str, Any], reason: str
+) -> None:
+    with bench.database.transaction() as connection:
+        movie_id = job_rows.wanted_movie(connection)
+    bad = bench.enqueue(movie_id=movie_id, **facts)
+    good = bench.enqueue()
+    claim = next_claim(bench.start().lane)
+    assert claim.job_id == good
+    row = bench.row(bad)
+    assert (row["state"], row["reason"], row["attempt"]) == ("dead", reason, 1)
+    with bench.database.transaction() as connection:
+        shown = job_list.shown(connection, bad)
+    assert shown is not None
+    assert [error["reason"] for error in shown["errors"]] == [reason]
+    assert job_rows.movie_state(bench.database, movie_id) == MovieState.FAILED
+    kind = {"transcode": "other"}.get(row["kind"], row["kind"])
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    until(lambda: bench.dead_letters(kind, reason) == 1)
+
+
+def test_dead_letters_are_counted_by_kind_and_reason_from_zero(bench: Bench) -> None:
+    bench.start()
+    counted = {
+        (sample.labels["kind"], sample.labels["reason"]): sample.value
+        for family in bench.metrics.registry.collect()
+        if family.name == "understudy_dead_letters"
+        for sample in family.samples
+    }
+    assert set(counted) == {(kind, reason) for kind in (*KINDS, "other") for reason in (*TAXONOMY, "other")}
+    assert set(counted.values()) == {0}
+    job_id = bench.enqueue()
+    with bench.database.transaction() as connection:
+        jobs.fail(
+            connection, next_claim(bench.lane), reason="odd", error="x", policy=POLICY, jitter=1.0, is_permanent=True
+        )
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    until(lambda: bench.dead_letters("fetch", "other") == 1)
+    with bench.database.transaction() as connection:
+        dead_letters.discard(connection, job_id)
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    until(lambda: bench.dead_letters("fetch", "other") == 0)
+
+
+def suspect(bench: Bench, *, lane: str = LANE) -> JobId:
+    """A job whose workers have vanished twice."""
+    with bench.database.transaction() as connection:
+        job_id = jobs.enqueue(connection, "fetch", lane=lane, payload=job_rows.FETCH, correlation_id="cid")
+        connection.execute("update jobs set lost = 2 where id = %s", (job_id,))
+    assert job_id is not None
+    return job_id
+
+
+def test_a_job_whose_workers_vanished_twice_is_in_work_alone(bench: Bench) -> None:
+    alone, other = suspect(bench), bench.enqueue(lane=OTHER)
+    claim = next_claim(bench.start().lane)
+    assert claim.job_id == alone
+    assert bench.row(other)["state"] == "ready"
+    bench.address.tell(WakeUp())
+    later = bench.enqueue(lane=OTHER)
+    bench.finish(claim)
+    elsewhere = next_claim(bench.other)
+    assert elsewhere.job_id == other
+    assert bench.row(other)["started_at"] > bench.row(alone)["ended_at"]
+    bench.finish(elsewhere)
+    assert next_claim(bench.other).job_id == later
+
+
+def test_such_a_job_waits_until_nothing_else_is_in_work(bench: Bench) -> None:
+    working = bench.enqueue(lane=OTHER)
+    claim = next_claim(bench.start().other)
+    assert claim.job_id == working
+    alone = suspect(bench)
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    waiting = bench.enqueue(lane=OTHER)
+    bench.finish(claim)
+    assert next_claim(bench.lane).job_id == alone
+    assert bench.row(waiting)["state"] == "ready"
+
+
+def test_such_jobs_follow_each_other(bench: Bench) -> None:
+    ids = [suspect(bench), suspect(bench, lane=OTHER)]
+    bench.start()
+    claim = next_claim(bench.lane)
+    assert bench.row(ids[1])["state"] == "ready"
+    bench.finish(claim)
+    assert next_claim(bench.other, timeout_s=POLL_S / 2).job_id == ids[1]
+
+
+def test_such_a_job_does_not_wait_for_one_before_it_that_has_ended(bench: Bench) -> None:
+    suspect(bench)
+    bench.finish(next_claim(bench.start().lane))
+    bench.enqueue(lane=OTHER)
+    bench.finish(next_claim(bench.other))  # others have had their turn
+    second = suspect(bench)
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    assert next_claim(bench.lane, timeout_s=POLL_S / 2).job_id == second
+
+
+def test_such_a_job_whose_dependency_is_down_holds_nobody_back(bench: Bench) -> None:
+    fail_breaker(bench)
+    suspect(bench)
+    ids = [bench.enqueue(lane=OTHER) for _ in range(3)]
+    bench.start()
+    for job_id in ids:
+        claim = next_claim(bench.other, timeout_s=POLL_S / 2)
+        assert claim.job_id == job_id
+        bench.finish(claim)
+
+
+def test_a_clock_that_goes_back_holds_nothing_up(bench: Bench) -> None:
+    bench.start()
+    with bench.database.transaction() as connection:
+        connection.execute("update queue_clock set seen_at = seen_at + interval '1 h'")
+    bench.enqueue(delay_s=3598)
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    next_claim(bench.lane, timeout_s=POLL_S / 2)
+
+
+@pytest.mark.parametrize("hours", [1, 240])
+def test_a_clock_that_goes_ahead_takes_no_job_from_its_worker(bench: Bench, hours: int) -> None:
+    job_id = bench.enqueue()
+    claim = next_claim(bench.start().lane)
+    with bench.database.transaction() as connection:
+        connection.execute(
+            "update jobs set lease_until = lease_until - make_interval(hours => %s) where state = 'running'", (hours,)
+        )
+    bench.clock.ahead_s += HEARTBEAT_S
+    bench.address.tell(WakeUp())
+    until(lambda: bench.row(job_id)["lease_s"] > 25)
+    assert bench.row(job_id)["lost"] == 0
+    bench.finish(claim)
+
+
 def test_heartbeats_keep_the_leases_of_what_is_in_work(bench: Bench) -> None:
     job_id = bench.enqueue()
     next_claim(bench.start().lane)
@@ -262,7 +522,7 @@ def test_a_job_that_crashes_every_attempt_is_a_dead_letter_and_its_movie_failed(
 def test_one_indexers_search_that_crashes_does_not_fail_the_movie(bench: Bench) -> None:
     with bench.database.transaction() as connection:
         movie_id = job_rows.wanted_movie(connection)
-    job_id = bench.enqueue(kind="search", movie_id=movie_id, attempt=3)
+    job_id = bench.enqueue(kind="search", payload={"movie_id": movie_id}, movie_id=movie_id, attempt=3)
     bench.crash(next_claim(bench.start().lane))
     until(lambda: bench.row(job_id)["state"] == "dead")
     assert job_rows.movie_state(bench.database, movie_id) == MovieState.WANTED

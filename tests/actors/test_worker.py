@@ -11,10 +11,11 @@ from actors.messages import Tick, Work, WorkEnded, WorkReturned
 from actors.worker import OUTAGE_WAIT_S, Failed, PutOff, Worker
 from metrics.catalogue import Catalogue
 from metrics.logs import CORRELATION
+from movies.failure import DEFAULT, RetryPolicy, taxonomy
 from movies.movie import MovieState
 from storage import jobs, movies
 from storage.database import Connection, Database
-from storage.jobs import Claim, RetryPolicy
+from storage.jobs import Claim
 from tests.actors import job_rows
 from tests.actors.job_rows import LANE, NODE, next_message
 from tests.database_outage import database_away
@@ -51,6 +52,7 @@ class Bench:
         self.database.prepare()
         self.address, self.queue = Address(LANE), Address("queue")
         self.metrics = Catalogue(CollectorRegistry())
+        self.policy = POLICY
         self.worker: Doer | None = None
 
     def start(self, doing: Callable[[Doer, Claim], None]) -> Doer:
@@ -60,7 +62,7 @@ class Bench:
             database=self.database,
             queue=self.queue,
             metrics=self.metrics,
-            policy=POLICY,
+            policy=self.policy,
             node=NODE,
             chance=lambda: 0.5,
         )
@@ -164,6 +166,18 @@ def test_a_failed_attempt_is_spent_and_tried_again_after_the_policys_delay(bench
     assert bench.ended("retried") == 1
     assert bench.worker is not None
     assert len(bench.worker.put_off) == 1
+
+
+def test_the_policy_is_that_of_the_reason(bench: Bench) -> None:
+    bench.policy = taxonomy(DEFAULT)
+    row = bench.do(raising(Failed("no such page", reason="parse error")))
+    assert 0.74 * 4 * 3600 < row["due_in_s"] <= 0.75 * 4 * 3600
+
+
+def test_a_delay_that_the_other_side_asks_for_goes_before_the_policys(bench: Bench) -> None:
+    row = bench.do(raising(Failed("too many requests", reason="rate limited", retry_after_s=777.0)))
+    assert (row["state"], row["attempt"]) == ("ready", 1)
+    assert 770 < row["due_in_s"] <= 777
 
 
 def test_the_attempt_after_the_last_retry_makes_a_dead_letter_and_a_failed_movie(bench: Bench) -> None:

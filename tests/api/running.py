@@ -110,6 +110,7 @@ class Api:
         key: str | bytes | None = KEY,
         headers: Mapping[str, str | bytes] | None = None,
         is_local: bool = False,
+        body: bytes | None = None,
     ) -> Response:
         """The answer to one request, with the right key unless another is given; None sends no key."""
         connection: http.client.HTTPConnection
@@ -123,7 +124,9 @@ class Api:
                 connection.putheader(name, value)
             for name, value in (headers or {}).items():
                 connection.putheader(name, value)
-            connection.endheaders()
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
             answer = connection.getresponse()
             return Response(status=answer.status, headers=answer.headers, body=answer.read())
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from metrics.control_channel import Answer
+from movies.failure import RetryPolicy
 from movies.movie import JobId
 from storage import jobs, movies
 from storage.database import Database
-from storage.jobs import RetryPolicy
 from tests.actors import job_rows
 from tests.api.running import Api
 

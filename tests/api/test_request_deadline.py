@@ -11,9 +11,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from metrics.control_channel import Answer
-from storage import events
 from storage.database import Database
 from tests.api.running import KEY, TIMEOUT_S, Api, running_api
+from tests.outbox import tell
 from tests.until import until
 
 HEADER_LIMIT_S, REQUEST_LIMIT_S = 0.4, 0.8
@@ -150,8 +150,8 @@ def test_an_event_stream_lives_on(impatient: Api, module_database: Database) -> 
     with impatient.stream(after="0-0") as stream:
         outlast_the_limits(impatient)
         with psycopg.connect(module_database.dsn, row_factory=dict_row) as connection:
-            events.emit(connection, "later")
-        assert stream.take(1)[0].event == "later"
+            tell(connection, "later")
+        assert stream.take(1)[0].data["title"] == "later"
 
 
 def test_an_answer_that_is_read_slowly_arrives_whole(impatient: Api) -> None:

@@ -11,11 +11,11 @@ import pytest
 from psycopg.rows import dict_row
 
 from metrics.control_channel import Answer
-from storage import events
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from tests.api.running import Api, running_api
 from tests.database_outage import database_away
+from tests.outbox import tell
 from tests.postgres import fresh_database
 from tests.until import until
 
@@ -50,19 +50,19 @@ def test_while_the_database_is_away_answers_are_503_and_never_an_empty_list(
 def test_an_open_stream_outlasts_an_outage_of_the_database(
     dsn: str, tmp_path: Path, answers: Mapping[str, Answer]
 ) -> None:
-    def emit(kind: str) -> None:
+    def emit(title: str) -> None:
         with psycopg.connect(dsn, row_factory=dict_row) as connection:
-            events.emit(connection, kind)
+            tell(connection, title)
 
     with running_api(dsn, tmp_path, answers=answers, call_limit_s=0.5) as api:
         api.await_ready()
         with api.stream(after="0-0") as stream:
             emit("before")
-            assert stream.take(1)[0].event == "before"
+            assert stream.take(1)[0].data["title"] == "before"
             with database_away(dsn):
                 until(lambda: api.ask("/readyz").status == 503)
             emit("after")
-            assert stream.take(1)[0].event == "after"
+            assert stream.take(1)[0].data["title"] == "after"
 
 
 def test_it_is_ready_once_the_daemon_has_made_the_schema(

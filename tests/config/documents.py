@@ -7,7 +7,7 @@ from config.loading import ConfigError, load
 
 COMMITTED = Path(__file__).parents[2] / "config.toml"
 
-_EXAMPLE = re.compile(r"^# (?=\[\[?[\w.]+\]|\w+ = )", re.MULTILINE)
+_EXAMPLE = re.compile(r"""^# (?=\[\[?[\w.]+\]|(?:\w+|"[^"]+") = )""", re.MULTILINE)
 
 
 def with_examples(text: str) -> str:

@@ -61,7 +61,7 @@ def keys_in(value: Any, *, place: str = "") -> Iterator[str]:
         return  # a secret's table is one value
     if isinstance(value, dict):
         for name, inner in value.items():
-            is_users_name = place in ("profiles.", "wanted.")
+            is_users_name = place in ("profiles.", "wanted.", "retry.reasons.", "queue.limits.")
             key = f"{place}{'*' if is_users_name else name}"
             yield from () if is_users_name else (key,)
             yield from keys_in(inner, place=f"{key}.")

@@ -25,7 +25,9 @@ COUNTS = {
     "understudy_actor_inbox_depth",
     "understudy_actor_zombies",
     "understudy_breaker_state",
+    "understudy_dead_letters",
     "understudy_file_helpers_hanging",
+    "understudy_backup_failing",
 }
 """Gauges that count things or show a state, and so have no unit."""
 

@@ -1,5 +1,6 @@
 """Actors of a running daemon that crash, hang or crash again and again, and breakers: everything else goes on."""
 
+import itertools
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from tests.qbittorrent_server import PASSWORD, USERNAME, qbittorrent_server
 from tests.until import until
 
 INDEXER = "indexer:open-movies"
+WAYS = ("exception", "system_exit", "keyboard_interrupt")
 HANG_S = 30.0 + 10.0
 """The deadline of an actor that calls nothing outside, and the time to notice."""
 
@@ -36,7 +38,7 @@ def incarnations(run: DaemonRun) -> dict[str, int]:
     return {name: child["incarnation"] for name, child in tree(run).items()}
 
 
-def test_every_actor_may_crash_in_every_way_and_no_other_notices(
+def test_every_actor_may_crash_and_no_other_notices(
     tmp_path: Path, dsn: str, world: World, builtin_client: str
 ) -> None:
     """F12 and F14, on all actors but the one that answers (it has a test of its own)."""
@@ -46,15 +48,14 @@ def test_every_actor_may_crash_in_every_way_and_no_other_notices(
         until(lambda: run.rows("select from progress where done_bytes > 0"), timeout_s=20)
         actors = [name for name, child in tree(run).items() if child["kind"] == "actor" and name != "api"]
         assert set(actors) > {"queue", "selector", INDEXER, "client:builtin", "health_monitor"}
-        for how in ("exception", "system_exit", "keyboard_interrupt"):
-            for actor in actors:
-                before = incarnations(run)
-                crash(run, actor, how)
-                until(partial(is_later, run, actor, before[actor]), what=f"{actor} to be restarted after {how}")
-                assert incarnations(run) == before | {actor: before[actor] + 1}
+        for actor, how in zip(actors, itertools.cycle(WAYS), strict=False):  # all ways each would park their groups
+            before = incarnations(run)
+            crash(run, actor, how)
+            until(partial(is_later, run, actor, before[actor]), what=f"{actor} to be restarted after {how}")
+            assert incarnations(run) == before | {actor: before[actor] + 1}
         run.await_state("imported")
         assert len(run.films()) == 1
-        lost = 'understudy_actor_dead_letters_total{reason="crashed"} ' + f"{3.0 * len(actors)}"
+        lost = 'understudy_actor_dead_letters_total{reason="crashed"} ' + f"{float(len(actors))}"
         assert lost in run.metrics()
 
 

@@ -7,12 +7,13 @@ from uuid import uuid4
 
 import pytest
 
+from movies.failure import RetryPolicy
 from movies.movie import DownloadId, DownloadState, MovieId, WantedMovie
-from storage import acquisition, downloads, events, imports, job_list, jobs, movies, progress
+from storage import acquisition, dead_letters, downloads, events, imports, job_list, jobs, movies, nodes, progress
 from storage.database import Connection, Database
 from storage.events import Cursor
 from storage.files import Identity
-from storage.jobs import Claim, RetryPolicy
+from storage.jobs import Claim
 from storage.progress import Progress
 from tests.storage.rows import RELEASE, add_release, intend
 
@@ -24,6 +25,7 @@ IDENTITY = Identity(device=1, inode=2, size_bytes=1000, mtime_ns=4)
 @pytest.fixture
 def movie_id(database: Database) -> MovieId:
     with database.transaction() as connection:
+        nodes.register(connection, node="here", lanes=[], homes={"builtin": "here"}, roots=["/library"])
         sintel = WantedMovie(title="Sintel", year=2010, profile="hd")
         return movies.claim_movie(connection, sintel, source="api", root="/library")
 
@@ -222,7 +224,7 @@ def test_a_completion_reported_twice_is_imported_once(database: Database, movie_
     assert len(claim(database, "root:/library")) == 1
     assert claim(database, "root:/library") == []
     with database.transaction() as connection:
-        assert progress.changed_since(connection, None) == []
+        assert progress.running(connection) == []
 
 
 def test_a_start_reported_late_moves_nothing_back(database: Database, movie_id: MovieId) -> None:
@@ -281,6 +283,52 @@ def test_an_acquisition_is_tried_again_three_times_and_then_is_a_dead_letter(
     assert [event.payload["outcome"] for event in told] == ["retried", "retried", "retried", "dead"]
 
 
+def test_the_next_stored_release_is_taken_soon_and_the_same_one_after_its_reasons_delay(
+    database: Database, movie_id: MovieId
+) -> None:
+    policy = RetryPolicy(base_s=10, reasons={"download stalled": RetryPolicy(base_s=7200)})
+    other = "Sintel.2010.720p.BluRay.x264-OTHER"
+
+    def next_in_s(attempt: int) -> float:
+        with database.transaction() as connection:
+            acquisition.failed(
+                connection,
+                movie_id,
+                attempt=attempt,
+                reason="download stalled",
+                error="x",
+                policy=policy,
+                jitter=1.0,
+                correlation_id="c",
+            )
+            delay_s = jobs.seconds_to_next(connection, ["select"])
+            connection.execute("delete from jobs")
+        assert delay_s is not None
+        return delay_s
+
+    def fail_download(title: str) -> None:
+        with database.transaction() as connection:
+            download_id = intend(connection, movie_id, title=title, infohash=f"{len(title):040x}")
+            connection.execute("update downloads set state = 'failed' where id = %s", (download_id,))
+
+    with database.transaction() as connection:
+        for title in (RELEASE, other):
+            release_id = add_release(connection, title, infohash=f"{len(title):040x}")
+            connection.execute(
+                "insert into verdicts (movie_id, release_id, is_accepted, quality) values (%s, %s, true, 'x')",
+                (movie_id, release_id),
+            )
+    fail_download(RELEASE)
+    assert next_in_s(1) == pytest.approx(10, abs=2)
+    fail_download(other)
+    assert next_in_s(2) == pytest.approx(14400, abs=2)
+    with database.transaction() as connection:
+        connection.execute("delete from downloads")
+        acquisition.block(connection, movie_id, release_id=release_id, infohash=None, title=other, reason="x")
+    fail_download(RELEASE)
+    assert next_in_s(1) == pytest.approx(7200, abs=2)
+
+
 def test_a_movie_that_has_a_file_does_not_fail_with_a_better_one(database: Database, movie_id: MovieId) -> None:
     search_and_choose(database, movie_id)
     download_id = fetch_and_add(database, movie_id)
@@ -294,7 +342,7 @@ def test_a_dead_acquisition_starts_afresh_when_it_is_retried(database: Database,
     give_up(database, movie_id, attempt=4)
     with database.transaction() as connection:
         (letter,) = job_list.listed(connection, states=["dead"])
-        assert jobs.retry(connection, letter["id"]) == "retried"
+        assert dead_letters.retry(connection, letter["id"]) == "retried"
     (claimed,) = claim(database, "select")
     assert (claimed.attempt, claimed.movie_id) == (1, movie_id)
 

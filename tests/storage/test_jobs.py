@@ -3,17 +3,18 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from movies.failure import RetryPolicy
 from movies.movie import JobId
-from storage import job_list, jobs
+from storage import dead_letters, job_list, jobs
 from storage.database import Connection, Database
 from storage.errors import Fenced
-from storage.jobs import Claim, RetryPolicy
+from storage.jobs import Claim
 from tests.until import until
 
 LANE = "indexer:one"
@@ -183,7 +184,7 @@ def test_a_worker_that_lost_its_job_changes_nothing_any_more(
     assert row(database, new.job_id) == before
     with database.transaction() as connection:
         assert connection.execute("select from feeds").fetchall() == []
-        assert connection.execute("select from job_errors").fetchall() == []
+        assert connection.execute("select reason from job_errors").fetchall() == [{"reason": "lost"}]
         assert jobs.extend_leases(connection, [old], lease_s=9999) == set()
         jobs.release(connection, [old])
     assert row(database, new.job_id) == before
@@ -282,8 +283,8 @@ def test_who_sweeps_is_told_of_poison(database: Database) -> None:
     add(database, "fetch")
     told: list[str] = []
 
-    def tell(connection: Connection, *, kind: str, reason: str, **facts: object) -> None:
-        told.append(f"{kind}: {reason}")
+    def tell(connection: Connection, *, kind: str, error: str, **facts: object) -> None:
+        told.append(f"{kind}: {error}")
 
     for _ in range(jobs.MAX_LOST):
         take_one(database)
@@ -322,14 +323,14 @@ def test_a_dead_letter_is_retried_exactly_once(database: Database) -> None:
     def retry() -> str:
         with database.transaction() as connection:
             barrier.wait(10)
-            return jobs.retry(connection, job_id)
+            return dead_letters.retry(connection, job_id)
 
     with ThreadPoolExecutor(4) as people:
         outcomes = [future.result() for future in [people.submit(retry) for _ in range(4)]]
     assert sorted(outcomes) == ["not dead", "not dead", "not dead", "retried"]
     assert take_one(database).attempt == 1
     with database.transaction() as connection:
-        assert jobs.retry(connection, JobId(999_999)) == "unknown"
+        assert dead_letters.retry(connection, JobId(999_999)) == "unknown"
 
 
 def test_a_dead_letter_whose_work_waits_again_is_not_retried(database: Database) -> None:
@@ -337,7 +338,7 @@ def test_a_dead_letter_whose_work_waits_again_is_not_retried(database: Database)
     kill(database)
     add(database, unique_key="search:1")
     with database.transaction() as connection:
-        assert jobs.retry(connection, job_id) == "waiting already"
+        assert dead_letters.retry(connection, job_id) == "waiting already"
         assert connection.execute("select count(*) as n from jobs where state = 'ready'").fetchone() == {"n": 1}
     assert row(database, job_id)["state"] == "dead"
 
@@ -350,11 +351,11 @@ def test_of_two_dead_letters_for_the_same_work_one_is_retried(database: Database
 
     def retry(job_id: JobId) -> str:
         with database.transaction() as connection:
-            return jobs.retry(connection, job_id)
+            return dead_letters.retry(connection, job_id)
 
     with ThreadPoolExecutor(1) as other:
         with database.transaction() as connection:
-            assert jobs.retry(connection, letters[0]) == "retried"
+            assert dead_letters.retry(connection, letters[0]) == "retried"
             second = other.submit(retry, letters[1])
             until(lambda: someone_waits_for_a_lock(database))
         assert second.result() == "waiting already"
@@ -398,3 +399,141 @@ def test_a_claim_finds_its_jobs_by_the_index_of_ready_ones(database: Database) -
     (plan,) = plans
     assert "using jobs_ready" in plan
     assert "Seq Scan on jobs" not in plan
+
+
+def lost_twice(database: Database, **facts: Any) -> JobId:
+    job_id = add(database, **facts)
+    change(database, f"update jobs set lost = 2 where id = {job_id}")
+    return job_id
+
+
+def test_a_job_that_lost_two_workers_is_claimed_alone_after_all_others(database: Database) -> None:
+    suspects = [lost_twice(database, priority=5), lost_twice(database, priority=5)]
+    others = [add(database), add(database)]
+    assert set(ids(take(database, slots=9))) == set(others)
+    assert [ids(take(database, slots=9)) for _ in range(3)] == [[suspects[0]], [suspects[1]], []]
+    assert [row(database, job_id)["lost"] for job_id in suspects] == [2, 2]
+
+
+def test_suspects_can_be_left_out_or_asked_for(database: Database) -> None:
+    suspect, other = lost_twice(database), add(database)
+
+    def claim(suspects: Literal["last", "only", "never"]) -> list[JobId]:
+        with database.transaction() as connection:
+            return ids(
+                jobs.claim(connection, node="here", owner=uuid4(), slots={LANE: 9}, lease_s=30, suspects=suspects)
+            )
+
+    assert [claim("never"), claim("never")] == [[other], []]
+    assert [claim("only"), claim("only")] == [[suspect], []]
+
+
+def test_a_suspect_is_due_in_its_lane_on_its_node_at_its_time(database: Database) -> None:
+    def is_due(*lanes: str, node: str = "here") -> bool:
+        with database.transaction() as connection:
+            return jobs.is_suspect_due(connection, lanes=lanes, node=node)
+
+    add(database)
+    assert not is_due(LANE)
+    job_id = lost_twice(database, node="here", delay_s=60)
+    assert not is_due(LANE)
+    change(database, f"update jobs set run_at = now() where id = {job_id}")
+    assert (is_due(LANE), is_due("select"), is_due(LANE, node="there")) == (True, False, False)
+
+
+def test_a_suspect_does_not_make_its_lane_look_due(database: Database) -> None:
+    lost_twice(database)
+    with database.transaction() as connection:
+        assert jobs.seconds_to_next(connection, [LANE]) is None
+
+
+def test_kinds_can_be_left_out(database: Database) -> None:
+    add(database, "search")
+    fetch = add(database, "fetch")
+    with database.transaction() as connection:
+        claims = jobs.claim(connection, node="here", owner=uuid4(), slots={LANE: 9}, lease_s=30, without=["search"])
+        assert jobs.seconds_to_next(connection, [LANE], without=["search"]) is None
+        assert jobs.seconds_to_next(connection, [LANE]) == 0
+    assert ids(claims) == [fetch]
+
+
+def test_a_cleared_condition_wakes_what_waits_for_it_and_nothing_else(database: Database) -> None:
+    waiting, other = add(database), add(database, lane="client:x")
+    for lane, condition in ((LANE, "indexer:one"), ("client:x", "client:x")):
+        with database.transaction() as connection:
+            jobs.put_off(connection, take_one(database, lane=lane), delay_s=60, waiting_for=condition)
+    retried = add(database, delay_s=60)
+    with database.transaction() as connection:
+        assert jobs.wake_waiting(connection, ["indexer:one"], later_than_s=90) == 0
+        assert jobs.wake_waiting(connection, ["indexer:one"], later_than_s=1) == 1
+        assert jobs.wake_waiting(connection, ["indexer:one"]) == 0
+    assert ids(take(database, slots=9)) == [waiting]
+    assert row(database, other)["waiting_for"] == "client:x"
+    assert row(database, retried)["state"] == "ready"
+
+
+def test_a_failure_is_tried_again_by_the_policy_of_its_reason(database: Database) -> None:
+    policy = RetryPolicy(reasons={"rare": RetryPolicy(base_s=600, retries=1)})
+
+    def fail_once(reason: str, **more: Any) -> tuple[jobs.JobState, float | None]:
+        claim = take_one(database)
+        with database.transaction() as connection:
+            state = jobs.fail(connection, claim, reason=reason, error="no", policy=policy, jitter=1.0, **more)
+            due_s = jobs.seconds_to_next(connection, [LANE])
+        change(database, "update jobs set run_at = now()")
+        return state, due_s and round(due_s)
+
+    add(database)
+    assert fail_once("common") == ("ready", 10)
+    assert fail_once("rare") == ("dead", None)
+    add(database)
+    assert fail_once("rare") == ("ready", 600)
+    assert fail_once("common", retry_after_s=77.0) == ("ready", 77)
+
+
+def test_a_lost_worker_is_in_the_error_history(database: Database) -> None:
+    job_id = add(database)
+    take_one(database)
+    lose(database)
+    with database.transaction() as connection:
+        fail(connection, take_one(database))
+        shown = job_list.shown(connection, job_id)
+    assert shown is not None
+    assert [(error["attempt"], error["reason"]) for error in shown["errors"]] == [(1, "lost"), (1, "refused")]
+    assert shown["errors"][0]["error"] == "its worker on here vanished"
+
+
+def test_who_reclaims_a_node_waits_for_what_its_dead_daemon_is_still_committing(database: Database) -> None:
+    add(database)
+    claim = take_one(database)
+    with ThreadPoolExecutor(1) as starting:
+
+        def reclaim() -> int:
+            with database.transaction() as connection:
+                return jobs.reclaim_node(connection, "here")
+
+        with database.transaction() as connection:
+            jobs.finish(connection, claim)
+            reclaimed = starting.submit(reclaim)
+            until(lambda: someone_waits_for_a_lock(database))
+        assert reclaimed.result() == 0
+    assert row(database, claim.job_id)["state"] == "done"
+
+
+def test_who_sweeps_does_not_wait_for_a_worker_that_ends_its_job_now(database: Database) -> None:
+    add(database)
+    claim = take_one(database)
+    change(database, "update jobs set lease_until = now() - interval '1 s'")
+    with database.transaction() as ending:
+        jobs.finish(ending, claim)
+        with database.transaction() as connection:
+            assert jobs.sweep(connection) == 0
+
+
+def test_counting_states_reads_the_small_indexes(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(
+            """insert into jobs (kind, lane, correlation_id, state) select 'search', 'x', 'c',
+                   case when n % 100 = 0 then 'ready' else 'done' end from generate_series(1, 1000) as n"""
+        )
+        assert job_list.counts(connection) == {"ready": 10, "running": 0, "done": 990, "dead": 0}

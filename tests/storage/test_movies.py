@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 
 from movies.decision import ExistingFile, HeldRelease, release_key
@@ -226,3 +227,14 @@ def test_a_movie_that_is_not_monitored_is_judged_only_when_named(database: Datab
         assert not target.monitored
         assert movies.targets(connection, {"other": HD}) == []
         assert jobs.seconds_to_next(connection, ["select"]) is None
+
+
+def test_who_locks_a_movie_waits_for_who_locked_it_and_not_for_rows_that_belong_to_it(database: Database) -> None:
+    movie_id = claim(database, SINTEL)
+    with database.transaction() as one, database.transaction() as other:
+        other.execute("set local lock_timeout = '200ms'")
+        for connection in (one, other):
+            connection.execute("insert into claims (movie_id, source) values (%s, pg_backend_pid())", (movie_id,))
+        movies.lock(one, movie_id)
+        with pytest.raises(psycopg.errors.LockNotAvailable), other.transaction():
+            movies.lock(other, movie_id)

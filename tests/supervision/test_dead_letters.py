@@ -50,7 +50,9 @@ def test_the_last_ones_are_kept_and_all_are_counted(dead_letters: DeadLetters) -
 
 def test_a_lost_message_is_logged_with_its_facts(dead_letters: DeadLetters) -> None:
     with capture_logs() as lines:
-        dead_letters.add("a", Tick(), correlation_id="c-1", reason=Lost.HUNG)
+        for told_by_the_exit in (Lost.CRASHED, Lost.HUNG, Lost.ABANDONED):
+            dead_letters.add("a", Tick(), correlation_id="c-1", reason=told_by_the_exit)
+        dead_letters.add("a", Tick(), correlation_id="c-1", reason=Lost.GONE)
     assert lines == [
         {
             "event": "a message was lost",
@@ -59,7 +61,7 @@ def test_a_lost_message_is_logged_with_its_facts(dead_letters: DeadLetters) -> N
             "target": "a",
             "message_type": "Tick",
             "correlation_id": "c-1",
-            "reason": "hung",
+            "reason": "gone",
         }
     ]
 

@@ -87,7 +87,7 @@ def test_a_child_is_added_restarted_like_any_other_and_counts_among_them_p20(tre
 @pytest.mark.parametrize("change", [terminate, restart, delete, force])
 def test_a_child_that_nobody_knows_is_not_found_p20(tree: Tree, change: Callable[[Tree, str], None]) -> None:
     tree.start()
-    with pytest.raises(NotFound, match="root has no child a"):
+    with pytest.raises(NotFound, match="there is no child a"):
         change(tree, "a")
 
 

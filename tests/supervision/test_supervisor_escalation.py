@@ -59,7 +59,7 @@ def test_a_group_that_crashes_too_often_is_parked_and_the_rest_goes_on(tree: Tre
     tree.crash("x")
     tree.until_state("group", "parked")
     assert tree.ask("b") == 1
-    assert str(tree.reports[-1].reason) == "x: more than 1 restarts in 30 s"
+    assert str(tree.reports[-1].reason) == "group: more than 1 restarts in 30 s, the last of x"
     assert tree.journal[-1] == "y ended"
     tree.clock.advance(60.0)
     assert tree.incarnations("x", "y") == [3, 2]
@@ -163,3 +163,27 @@ def test_what_no_restart_mends_ends_the_tree_when_it_shows_in_a_restart(tree: Tr
     tree.crash("x")
     assert tree.root.gone.wait(START_S)
     assert isinstance(tree.root.reason, Fatal)
+
+
+def test_a_group_that_itself_crashes_too_often_is_parked_too_and_spends_nothing_of_the_roots(tree: Tree) -> None:
+    tree.start(parkable(tree, tree.probe("x"), policy=Policy()), tree.probe("b"), intensity=1)
+    for _ in range(2):
+        tree.address("group").tell(object())  # no message of its: a bug of the supervisor itself
+        tree.settle()
+    tree.until_state("group", "parked")
+    assert "unreachable" in tree.facts("group")["last_error"]
+    assert tree.ask("b") == 1
+    tree.crash_and_await_restart("b")
+    assert tree.ask("b") == 2, "one crash is tolerated, whatever the group did"
+
+
+def test_a_parked_group_says_what_crashed_and_how_often_outlives_its_supervisor(tree: Tree) -> None:
+    tree.start(parkable(tree, tree.probe("x"), policy=Policy(intensity=1)))
+    tree.crash_and_await_restart("x")
+    tree.crash("x")
+    tree.until_state("group", "parked")
+    error = tree.facts("group")["last_error"]
+    assert error == "group: more than 1 restarts in 30 s, the last of x, by ValueError('a bug')"
+    tree.clock.advance(60.0)
+    tree.until_state("group", "running")
+    assert (tree.facts("x")["restarts"], tree.facts("x")["last_error"]) == (1, "ValueError: a bug")

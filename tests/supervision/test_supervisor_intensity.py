@@ -36,7 +36,7 @@ def test_as_many_restarts_as_the_intensity_are_tolerated_and_one_more_stops_all_
     tree.crash("b")
     assert tree.root.gone.wait(START_S)
     assert isinstance(tree.root.reason, Escalated)
-    assert str(tree.root.reason) == "b: more than 3 restarts in 30 s"
+    assert str(tree.root.reason) == "root: more than 3 restarts in 30 s, the last of b"
     assert isinstance(tree.root.reason.__cause__, ValueError)
     assert tree.journal == ["b ended by ValueError", "c ended", "a ended"]
 

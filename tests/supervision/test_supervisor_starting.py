@@ -38,7 +38,7 @@ def test_no_child_is_started_before_the_one_before_it_is_ready_p1(tree: Tree) ->
 
 
 def test_a_child_that_fails_its_first_start_stops_the_others_and_is_named_p2(tree: Tree) -> None:
-    with pytest.raises(FailedToStart, match="c could not start: a bug") as raised:
+    with pytest.raises(FailedToStart, match=r"c could not start: ValueError\('a bug'\)") as raised:
         tree.start(*map(tree.probe, "ab"), tree.probe("c", on_init=fail(ValueError("a bug")).action), tree.probe("d"))
     assert tree.journal == ["a began", "b began", "b ended", "a ended"]
     assert tree.restarted == []
@@ -53,7 +53,7 @@ def test_a_system_exit_during_the_first_start_stops_the_others_too_p2(tree: Tree
 
 def test_a_group_that_cannot_start_fails_the_start_of_all_p2(tree: Tree) -> None:
     broken = tree.probe("x", on_init=fail(ValueError("a bug")).action)
-    with pytest.raises(FailedToStart, match="group could not start: x could not start: a bug"):
+    with pytest.raises(FailedToStart, match=r"group could not start: .*x could not start: .*a bug"):
         tree.start(tree.probe("a"), tree.group("group", [broken]))
     assert tree.journal == ["a began", "a ended"]
 
