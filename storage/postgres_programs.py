@@ -53,6 +53,10 @@ def start_plainly(
     )
 
 
+NOTICE_OUR_END = "-c client_connection_check_interval=1s"
+"""A backend that waits for a lock would otherwise go on for a program that was killed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Programs:
     """The programs in `binaries` (None: the shipped ones). `is_stopping` is asked while one runs, and ends it."""
@@ -137,7 +141,9 @@ def _connecting(dsn: str) -> tuple[Sequence[str], dict[str, str]]:
     parts = {"connect_timeout": 10} | conninfo_to_dict(dsn)
     password = parts.pop("password", None)
     parts.pop("sslpassword", None)  # has no way but the command line, so a key with a password is none for a backup
-    environment = dict(os.environ) if not password else os.environ | {"PGPASSWORD": str(password)}
+    environment = os.environ | {"PGOPTIONS": f"{os.environ.get('PGOPTIONS', '')} {NOTICE_OUR_END}".strip()}
+    if password:
+        environment["PGPASSWORD"] = str(password)
     return ("--no-password", f"--dbname={make_conninfo('', **parts)}"), environment
 
 

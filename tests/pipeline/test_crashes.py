@@ -1,7 +1,6 @@
 """kill -9 and SIGTERM at the worst moments, crashing actors, two daemons: afterwards there is one file and one row."""
 
 import socket
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ COPY = """
 [import]
 transfer = "copy"
 """
-ACTORS = ["queue", "selector", "indexer:open-movies", "client:builtin", "health_monitor", "api", "importers"]
 
 
 def assert_imported_once(run: DaemonRun) -> None:
@@ -88,23 +86,6 @@ def test_sigterm_does_not_wait_for_an_indexer_that_hangs(tmp_path: Path, dsn: st
         with daemon(tmp_path / "run", hangs, builtin_client, WANTED, dsn=dsn) as run:
             until(lambda: run.rows("select from jobs where state = 'running' and lane = 'indexer:silent'"))
             assert run.stop(timeout_s=10) == 0
-
-
-def test_every_actor_may_crash(tmp_path: Path, dsn: str, world: World, builtin_client: str) -> None:
-    world.offer(world.release(seconds=180))
-    world.limit_rate(500_000)
-
-    def is_restarted(actor: str) -> bool:
-        counted = f'understudy_actor_restarts_total{{actor="{actor}"}} 1.0'
-        return run.status("/healthz") == 200 and counted in run.metrics()
-
-    with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn) as run:
-        until(lambda: run.rows("select from progress where done_bytes > 0"), timeout_s=20)
-        for actor in ACTORS:
-            assert run.post(f"/api/debug/crash/{actor}") == (200, {"crash": actor})
-            until(partial(is_restarted, actor), what=f"{actor} to be restarted")
-        run.await_state("imported")
-        assert len(run.films()) == 1
 
 
 def test_a_second_daemon_of_the_same_node_is_refused_and_one_of_another_node_is_not(
