@@ -152,7 +152,7 @@ class Breaker:
 
     @property
     def reason(self) -> str:
-        """Why it is in its state; empty when it was not closed by hand."""
+        """Why it is in its state; empty when it closed by itself."""
         with self._now():
             return self._reason
 

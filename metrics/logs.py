@@ -43,8 +43,9 @@ def logger(actor: str) -> FilteringBoundLogger:
 
 
 def _correlate(_logger: Any, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    if correlation_id := CORRELATION.get():
-        event.setdefault("correlation_id", correlation_id)
+    """The line's own id, or that of the work in hand, or none at all."""
+    if correlation_id := event.pop("correlation_id", "") or CORRELATION.get():
+        event["correlation_id"] = correlation_id
     return event
 
 

@@ -113,3 +113,10 @@ def test_crashes_and_outages_are_not_told_twice(stream: io.StringIO) -> None:
 def test_a_level_that_does_not_exist_is_an_error(stream: io.StringIO) -> None:
     with pytest.raises(KeyError):
         configure(stream, level="loud")
+
+
+def test_a_line_that_belongs_to_nothing_has_no_correlation(stream: io.StringIO) -> None:
+    log = configure(stream)
+    log.info("nothing", correlation_id="")
+    log.info("its own", correlation_id="c3")
+    assert [line.get("correlation_id", "none") for line in lines(stream)] == ["none", "c3"]
