@@ -14,10 +14,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from api.local import NotRunning, ask_daemon
 from api.tables import breaker_table, duty_table, tree_table
-from config.loading import ConfigError, load
-from config.schema import Config
+from commands import offline, why
+from commands.asking import ask, get
+from commands.nodes import nodes_app
+from commands.parse import parse
+from commands.terminal import (
+    DEFAULT_CONFIG,
+    EXIT_IN_USE,
+    EXIT_POSTGRES,
+    ConfigOption,
+    console,
+    errors,
+    load_config,
+)
 from storage.errors import DataFolderLocked, PostgresFailed, SchemaTooNew, StorageError
 from storage.file_errors import FileError
 
@@ -34,12 +44,14 @@ breaker_app = typer.Typer(help="The circuit breakers: what is left alone while i
 app.add_typer(breaker_app, name="breaker")
 tree_app = typer.Typer(help="The supervision tree: the actors as they are now.")
 app.add_typer(tree_app, name="tree")
-console = Console(highlight=False, markup=False, emoji=False)  # titles and paths may hold brackets and colons
-errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+app.add_typer(nodes_app, name="nodes")
+app.command()(parse)
+app.command()(offline.decide)
+app.add_typer(offline.policy_app, name="policy")
+app.command()(why.why)
+app.command("why-not")(why.why_not)
+app.command()(why.replay)
 
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="The configuration file.", envvar="UNDERSTUDY_CONFIG")
-]
 BinariesOption = Annotated[
     Path | None, typer.Option("--binaries", help="The folder with PostgreSQL's programs; default: the shipped ones.")
 ]
@@ -47,8 +59,6 @@ KindOption = Annotated[str | None, typer.Option("--kind", help="Of this kind, su
 LaneOption = Annotated[str | None, typer.Option("--lane", help="Of this lane, such as client:builtin.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help='For this reason, such as "download stalled".')]
 JobArgument = Annotated[int | None, typer.Argument(metavar="[JOB]", show_default=False)]
-DEFAULT_CONFIG = Path("config.toml")
-EXIT_CONFIG, EXIT_IN_USE, EXIT_POSTGRES, EXIT_NOT_RUNNING = 2, 3, 4, 5
 
 
 @app.command()
@@ -73,7 +83,7 @@ def demo(
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Check the configuration file: every mistake with its line."""
-    loaded = _load(config)
+    loaded = load_config(config)
     wanted = len(loaded.wanted_movies())
     console.print(f"{config} is valid: {len(loaded.indexers)} indexers, {wanted} wanted movies")
 
@@ -81,21 +91,21 @@ def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
 @app.command()
 def status(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """How the daemon is: queue, health, the tree of actors, and who has which standing duty."""
-    queue, tree = _get(config, "/api/queue/status"), _get(config, "/api/supervision")
-    items = _get(config, "/api/health")["health"]
+    queue, tree = get(config, "/api/queue/status"), get(config, "/api/supervision")
+    items = get(config, "/api/health")["health"]
     counts = ", ".join(f"{number} {state}" for state, number in queue["jobs"].items())
     console.print(f"queue {queue['status']}: {counts}")
     for item in items:
         console.print(item["text"], style="red" if item["severity"] == "error" else "yellow", soft_wrap=True)
     console.print(tree_table(tree["tree"]))
-    console.print(duty_table(_get(config, "/api/duties")["duties"]))
+    console.print(duty_table(get(config, "/api/duties")["duties"]))
 
 
 @app.command()
 def movies(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """The movies and how far each has come."""
     table = Table("id", "movie", "state", "quality", "path or reason")
-    for movie in _get(config, "/api/movies?limit=500")["movies"]:
+    for movie in get(config, "/api/movies?limit=500")["movies"]:
         name = f"{movie['title'] or movie['imdb_id'] or movie['tmdb_id']} ({movie['year'] or '?'})"
         table.add_row(str(movie["id"]), name, movie["state"], movie["quality"] or "", movie["path"] or movie["reason"])
     console.print(table)
@@ -105,7 +115,7 @@ def movies(config: ConfigOption = DEFAULT_CONFIG) -> None:
 def downloads(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """What is being downloaded, and what was: the list that users call the queue."""
     table = Table("id", "release", "client", "state", "done", "error")
-    for row in _get(config, "/api/downloads")["downloads"]:
+    for row in get(config, "/api/downloads")["downloads"]:
         done = f"{100 * row['done_bytes'] / row['size_bytes']:.0f} %" if row["done_bytes"] and row["size_bytes"] else ""
         table.add_row(str(row["id"]), row["title"], row["client"], row["state"], done, row["error"] or "")
     console.print(table)
@@ -120,7 +130,7 @@ def list_jobs(
     reason: ReasonOption = None,
 ) -> None:
     """The jobs of the queue, newest first."""
-    _print_jobs(_get(config, f"/api/queue?{_query(state=state, kind=kind, lane=lane, reason=reason)}")["jobs"])
+    _print_jobs(get(config, f"/api/queue?{_query(state=state, kind=kind, lane=lane, reason=reason)}")["jobs"])
 
 
 @jobs_app.command("dead")
@@ -137,7 +147,7 @@ def dead_jobs(
 @jobs_app.command("show")
 def show_job(job: int, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """One job with its whole error history."""
-    console.print_json(json.dumps(_get(config, f"/api/queue/{job}")))
+    console.print_json(json.dumps(get(config, f"/api/queue/{job}")))
 
 
 @jobs_app.command("retry")
@@ -175,7 +185,7 @@ def replay_job(
         facts = json.loads(payload)
     except ValueError as error:
         raise typer.BadParameter(f"this is not JSON: {error}") from None
-    answer = _ask(config, "POST", f"/api/queue/{job}/replay", body={"payload": facts})
+    answer = ask(config, "POST", f"/api/queue/{job}/replay", body={"payload": facts})
     console.print(f"job {job}: {answer['outcome']}")
 
 
@@ -184,9 +194,9 @@ def _decide(config: Path, decision: str, job: int | None, **cause: str | None) -
     if (job is None) == (not query):
         raise typer.BadParameter("name one job, or --kind, --lane or --reason")
     if job is not None:
-        console.print(f"job {job}: {_ask(config, 'POST', f'/api/queue/{job}/{decision}')['outcome']}")
+        console.print(f"job {job}: {ask(config, 'POST', f'/api/queue/{job}/{decision}')['outcome']}")
         return
-    answer = _ask(config, "POST", f"/api/queue/dead/{decision}?{query}")
+    answer = ask(config, "POST", f"/api/queue/dead/{decision}?{query}")
     console.print(", ".join(f"{number} {outcome}" for outcome, number in answer.items()))
 
 
@@ -198,19 +208,19 @@ def _query(**given: str | None) -> str:
 def tree(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Show every actor: its state, restarts, what waits for it, what it is at, and the breaker of what it calls."""
     if context.invoked_subcommand is None:
-        console.print(tree_table(_get(config, "/api/supervision")["tree"]))
+        console.print(tree_table(get(config, "/api/supervision")["tree"]))
 
 
 @tree_app.command("restart")
 def restart_actor(name: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Restart an actor or a group now, also a parked one."""
-    console.print(f"{_ask(config, 'POST', f'/api/supervision/restart/{quote(name)}')['restart']} is being restarted")
+    console.print(f"{ask(config, 'POST', f'/api/supervision/restart/{quote(name)}')['restart']} is being restarted")
 
 
 @app.command()
 def stacks(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """What every thread of the daemon does now; SIGUSR1 has it written to the log."""
-    console.print(_get(config, "/api/supervision/stacks")["stacks"], soft_wrap=True)
+    console.print(get(config, "/api/supervision/stacks")["stacks"], soft_wrap=True)
 
 
 @app.command()
@@ -223,7 +233,7 @@ def backup(
     from daemon.backups import back_up_by_hand
 
     with _failing_clearly():
-        path = back_up_by_hand(_load(config), file, binaries=binaries)
+        path = back_up_by_hand(load_config(config), file, binaries=binaries)
         console.print(f"{path} is a backup of {path.stat().st_size / 2**20:.1f} MiB", soft_wrap=True)
 
 
@@ -233,14 +243,14 @@ def restore(file: Path, binaries: BinariesOption = None, config: ConfigOption = 
     from daemon.backups import restore_by_hand
 
     with _failing_clearly():
-        restored = restore_by_hand(_load(config), file, binaries=binaries)
+        restored = restore_by_hand(load_config(config), file, binaries=binaries)
         console.print(f"{file} is restored: schema {restored.schema}; start the daemon", soft_wrap=True)
 
 
 @breaker_app.command("list")
 def list_breakers(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Each dependency, whether it is called now, and why not."""
-    console.print(breaker_table(_get(config, "/api/breakers")["breakers"]))
+    console.print(breaker_table(get(config, "/api/breakers")["breakers"]))
 
 
 @breaker_app.command("open")
@@ -268,7 +278,7 @@ def reset_breaker(dependency: str, config: ConfigOption = DEFAULT_CONFIG) -> Non
 
 
 def _change_breaker(config: Path, action: str, dependency: str) -> None:
-    breaker = _ask(config, "POST", f"/api/breakers/{action}/{quote(dependency)}")["breaker"]
+    breaker = ask(config, "POST", f"/api/breakers/{action}/{quote(dependency)}")["breaker"]
     console.print(f"{breaker['dependency']} is {breaker['state']}")
 
 
@@ -296,32 +306,6 @@ def _failing_clearly() -> Iterator[None]:
         errors.print(" | ".join(str(error).split("\n")), soft_wrap=True)
         is_in_use, is_postgres = isinstance(error, DataFolderLocked | SchemaTooNew), isinstance(error, PostgresFailed)
         raise typer.Exit(EXIT_IN_USE if is_in_use else EXIT_POSTGRES if is_postgres else 1) from None
-
-
-def _load(path: Path) -> Config:
-    try:
-        return load(path)
-    except ConfigError as error:
-        errors.print(str(error), soft_wrap=True)
-        raise typer.Exit(EXIT_CONFIG) from None
-
-
-def _get(config: Path, path: str) -> Any:
-    return _ask(config, "GET", path)
-
-
-def _ask(config: Path, method: str, path: str, *, body: Any = None) -> Any:
-    """The daemon's answer; errors end the command with a line on standard error."""
-    folder = _load(config).daemon.data_dir
-    try:
-        code, answer = ask_daemon(folder, method, path, body=body)
-    except NotRunning as error:
-        errors.print(str(error), soft_wrap=True)
-        raise typer.Exit(EXIT_NOT_RUNNING) from None
-    if code >= 400:
-        errors.print(str(answer.get("error") or answer.get("outcome") or answer), soft_wrap=True)
-        raise typer.Exit(1)
-    return answer
 
 
 def main() -> None:

@@ -10,11 +10,15 @@ from typing import Any
 from actors.address import Address
 from actors.health import HealthBoard
 from actors.messages import Tick
+from actors.operation import Operation
 from actors.worker import PutOff, Worker
-from storage import schedules
+from storage import progress, schedules
+from storage.backup import OnStep
+from storage.database import Connection
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.file_errors import FileError
 from storage.jobs import Claim
+from storage.progress_writer import ProgressWriter
 from storage.schedules import Outcome
 
 BACKUP = "backup"
@@ -24,8 +28,8 @@ RETRY_S = 900.0
 RESUME_S = 1.0
 STALE_S = 2 * 86400.0
 
-Make = Callable[[Callable[[], bool]], Path]
-"""`make(is_stopping)` writes a backup. It asks all the time whether to stop, and ends by itself what does not go on."""
+Make = Callable[[Callable[[], bool], OnStep], Path]
+"""`make(is_stopping, on_step)` writes a backup. It asks all the time whether to stop, and ends what does not go on."""
 
 
 class Archivist(Worker):
@@ -37,12 +41,15 @@ class Archivist(Worker):
         *,
         make: Make,
         health: HealthBoard,
+        progress_writer: ProgressWriter,
         retry_s: float = RETRY_S,
+        stale_s: float = STALE_S,
         clock: Callable[[], float] = time.monotonic,
         **worker: Any,
     ) -> None:
         super().__init__(address, **worker)
         self._make, self._health, self._retry_s, self._clock = make, health, retry_s, clock
+        self._progress, self._stale_s = progress_writer, stale_s
         self._stopping = threading.Event()
         self._made_at: float | None = None
         self.metrics.backup_age.set_function(self._age_s)
@@ -68,16 +75,33 @@ class Archivist(Worker):
     def work(self, claim: Claim) -> None:
         start = self._clock()
         try:
-            path = self._make(self._is_stopping)
+            path = self._make(self._is_stopping, self._shower(claim))
         except (StorageError, FileError) as error:
             self._failed(error)
             raise PutOff(str(error), waiting_for=BACKUP, delay_s=self._retry_s) from error
         with self.finishing(claim) as connection:
             schedules.succeeded(connection, BACKUP)
+            progress.end_job(connection, claim)
             outcome = schedules.outcome(connection, BACKUP)
         assert outcome is not None
         self._show(outcome)
         self.log.info("a backup was made", file=path.name, duration_s=round(self._clock() - start, 1))
+
+    def _shower(self, claim: Claim) -> OnStep:
+        """Shows what `make` tells; how much it will be is unknown."""
+        operation, shown = Operation(BACKUP, claim=claim, writer=self._progress, step="saving"), "saving"
+
+        def show(step: str, size_bytes: int) -> None:
+            nonlocal shown
+            if step != shown:
+                operation.begin(step)
+                shown = step
+            operation.moved(size_bytes, 0)
+
+        return show
+
+    def came_to_nothing(self, connection: Connection, claim: Claim) -> None:
+        progress.end_job(connection, claim)
 
     def _is_stopping(self) -> bool:
         """Asked while the backup goes on: a sign of life."""
@@ -98,11 +122,11 @@ class Archivist(Worker):
         ago_s = outcome.succeeded_ago_s
         self._made_at = None if ago_s is None else self._clock() - ago_s
         self.metrics.backup_failing.set(outcome.error is not None)
-        stale_s = outcome.known_for_s if ago_s is None else ago_s
+        old_s = outcome.known_for_s if ago_s is None else ago_s
         if outcome.error is not None:
             self._health.set(BACKUP, f"the last backup failed, it is tried again: {outcome.error}", severity="error")
-        elif stale_s > STALE_S:
-            text = f"no backup was made for {stale_s / 86400.0:.0f} days: see understudy jobs list"
+        elif old_s > self._stale_s:
+            text = f"no backup was made for {old_s / 86400.0:.0f} days: see understudy jobs list"
             self._health.set(BACKUP, text, severity="error")
         else:
             self._health.clear(BACKUP)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from actors.address import Address
 from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.dependency import calling
-from actors.duty import Duty
+from actors.duty import LEASE_S, Duty
 from actors.health import HealthBoard
 from actors.ticker import Ticker
 from actors.worker import Failed, Worker
@@ -76,6 +76,7 @@ class Downloader(Worker):
         remove: Literal["never", "torrent", "torrent+data"],
         poll_interval_s: float,
         progress_writer: ProgressWriter,
+        lease_s: float = LEASE_S,
         clock: Callable[[], float] = time.monotonic,
         **worker: Any,
     ) -> None:
@@ -85,7 +86,8 @@ class Downloader(Worker):
         self._progress, self._clock = progress_writer, clock
         self._watches: dict[DownloadId, Watch] = {}
         self._next_poll = self._next_test = 0.0
-        self._duty = Duty(client_duty(client.name, home), database=self.database, node=self.node, clock=clock)
+        duty = client_duty(client.name, home)
+        self._duty = Duty(duty, database=self.database, node=self.node, lease_s=lease_s, clock=clock)
         self._ticker = Ticker(address, clock=clock)
 
     def init(self) -> None:

@@ -21,12 +21,19 @@ GIVE_UP_LIMIT_S = 1.0
 
 
 class Duty:
-    """Used by its actor's thread alone, at least every `RENEW_EVERY_S`."""
+    """Used by its actor's thread alone, which asks again after `look_in_s` at the latest."""
 
     def __init__(
-        self, name: str, *, database: Database, node: str, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        *,
+        database: Database,
+        node: str,
+        lease_s: float = LEASE_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
+        self._lease_s, self._renew_every_s = lease_s, min(RENEW_EVERY_S, lease_s / 3)
         self._database, self._node, self._clock = database, node, clock
         self._token = uuid.uuid4()
         self._is_held = False
@@ -51,12 +58,12 @@ class Duty:
         was_held, self._next_look = self._is_held, now + LOOK_EVERY_S
         with self._database.transaction() as connection:
             if not was_held:
-                is_ours = duties.take(connection, self.name, node=self._node, token=self._token, lease_s=LEASE_S)
+                is_ours = duties.take(connection, self.name, node=self._node, token=self._token, lease_s=self._lease_s)
             else:
-                is_ours = duties.renew(connection, self.name, token=self._token, lease_s=LEASE_S)
+                is_ours = duties.renew(connection, self.name, token=self._token, lease_s=self._lease_s)
         self._is_held = is_ours
         if is_ours:
-            self._next_look = now + RENEW_EVERY_S
+            self._next_look = now + self._renew_every_s
         if is_ours and not was_held:
             self._log.info("a duty was taken", duty=self.name, node=self._node)
         if was_held and not is_ours:

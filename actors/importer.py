@@ -1,11 +1,10 @@
 """An Importer: brings finished downloads into one root folder, by journaled steps that a crash may cut anywhere.
 
 plan -> stage under a temporary name in the target folder -> give the final name -> recycle the old file -> record. The
-journal says which step was last; taking it again is harmless. All touching of disks is done by a helper process, so a
-dead mount hangs that and not the daemon.
+journal says which step was last; taking it again is harmless.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,16 +12,16 @@ from typing import Any, Literal
 from actors.address import Address
 from actors.breaker import Breaker
 from actors.health import HealthBoard
+from actors.judge import Judge
 from actors.messages import Tick
 from actors.operation import Operation
+from actors.root_files import RootFiles
 from actors.root_watch import RootWatch
 from actors.worker import Failed, PutOff, Worker
 from clients.download_client import PathMapping, local_path
-from movies.decision import HeldRelease, is_upgrade
-from movies.files import HEAD_BYTES, ListedFile, NoFilm, NoFilmReason, choose_film, extension_of, is_container_for
+from movies.files import NoFilm, NoFilmReason, extension_of
 from movies.movie import DownloadId, DownloadState, MovieId, MovieState
 from movies.naming import movie_file, movie_folder, quality_full
-from movies.profile import Profile
 from movies.quality import Revision, quality_named
 from movies.release import ParsedRelease, parse_release
 from storage import acquisition, downloads, imports, jobs, movies, progress
@@ -38,7 +37,6 @@ from storage.file_errors import (
     OutsideRoot,
     ReadOnly,
     SourceChanged,
-    SourceGone,
     TargetExists,
 )
 from storage.files import Identity
@@ -74,7 +72,7 @@ class Importer(Worker):
         *,
         root: Path,
         rules: ImportRules,
-        profiles: Mapping[str, Profile],
+        judge: Judge,
         helper: FileHelper,
         breaker: Breaker,
         health: HealthBoard,
@@ -82,8 +80,9 @@ class Importer(Worker):
         **worker: Any,
     ) -> None:
         super().__init__(address, **worker)
-        self._root, self._rules, self._profiles = root, rules, profiles
+        self._root, self._rules, self._judge = root, rules, judge
         self._helper, self._breaker, self._health, self._progress = helper, breaker, health, progress_writer
+        self._files = RootFiles(root, helper=helper, transfer=rules.transfer, on_life=self.inbox.go_on)
         self._watch = RootWatch(
             root,
             min_free_bytes=rules.min_free_bytes,
@@ -119,6 +118,7 @@ class Importer(Worker):
     def work(self, claim: Claim) -> None:
         download_id = DownloadId(claim.payload["download_id"])
         with self.database.transaction() as connection:
+            jobs.require(connection, claim)  # else the journal may be another's by now, and what it names, too
             download = downloads.one(connection, download_id)
             journal = imports.one(connection, download_id)
         if download is None:
@@ -146,17 +146,17 @@ class Importer(Worker):
         operation = Operation(name, claim=claim, writer=self._progress, step="planning")
         try:
             self._watch.require()
-            staged = self._staged_before(journal)
+            staged = self._files.staged_before(journal)
             if journal is None or staged is None:
                 if journal is not None:  # planned otherwise then, it may have another name now
-                    self._helper.remove(self._below(journal["temp_path"]), root=self._root)
+                    self._files.remove(journal["temp_path"])
                 journal = self._plan(claim, download, operation)
                 if journal is None:
                     return
                 self.inbox.go_on()
-                staged = self._stage(claim, journal, operation)
+                staged = self._files.staged_before(journal) or self._stage(claim, journal, operation)
             self.inbox.go_on()
-            self._place(journal, staged, operation)
+            self._files.place(journal, staged, operation, permit=lambda: self._require(claim))
             self._record(claim, download, staged)
             self._watch.up()
             self._health.clear(self._source_item)
@@ -173,7 +173,7 @@ class Importer(Worker):
     def _plan(self, claim: Claim, download: Mapping[str, Any], operation: Operation) -> dict[str, Any] | None:
         """Choose the film and write the journal; None when there is nothing to import and the job has ended."""
         path = local_path(download["content_path"], self._rules.mappings.get(download["node"], ()))
-        source = self._film(path, operation)
+        source = self._files.film(path, operation)
         if isinstance(source, NoFilm):
             self._reject(claim, download, source)
             return None
@@ -182,22 +182,18 @@ class Importer(Worker):
             movie = movies.one(connection, movie_id)
             file = imports.file_of(connection, movie_id)
         assert movie is not None
-        profile = self._profiles.get(movie["profile"])
-        if file and profile:
-            held, new = _held(file), _held(download)
-            if not is_upgrade(new, over=held, profile=profile):
-                self._decline(claim, download, f"not an upgrade of {quality_full(held.quality, held.revision)}")
-                return None
+        if file and (why := self._judge.why_no_upgrade(download, over=file, profile_name=movie["profile"])):
+            self._decline(claim, download, f"not an upgrade: {why}")
+            return None
         self._watch.require_room()
         folder, name = self._target(movie, download, extension=extension_of(source))
-        self._helper.make_folders(self._root, folder)
+        self._files.make_folder(folder)
         recycle = f"{self._rules.recycle_bin}/{download_id}"
         target = str(self._root / folder / name)
         old_path = self._old_path(movie_id, file)
         if old_path is not None:
-            self._helper.make_folders(self._root, recycle)
-        if target != old_path and (found := self._seen(target)) is not None and found != self._seen(source):
-            raise TargetExists(f"{target} is another file")
+            self._files.make_folder(recycle)
+        there = self._files.same_film(target, source, operation) if target != old_path else None
         with self.database.transaction() as connection:
             jobs.require(connection, claim)
             downloads.move(connection, download_id, DownloadState.IMPORTING, expected=acquisition.IMPORTABLE)
@@ -211,7 +207,14 @@ class Importer(Worker):
                 old_path=old_path,
                 recycle_path=str(self._root / recycle / Path(old_path or target).name),
             )
+            if there is not None:
+                imports.staged(connection, download_id, identity=there[0], method=there[1])
             return imports.one(connection, download_id)
+
+    def _require(self, claim: Claim) -> None:
+        """Raises Fenced when the job is another's."""
+        with self.database.transaction() as connection:
+            jobs.require(connection, claim)
 
     def _old_path(self, movie_id: MovieId, file: Mapping[str, Any] | None) -> str | None:
         """The movie's present file, if it is this root's to recycle."""
@@ -222,97 +225,34 @@ class Importer(Worker):
             return None
         return str(file["path"])
 
-    def _film(self, content_path: str, operation: Operation) -> str | NoFilm:
-        """The absolute path of the film in a download, or why there is none."""
-        try:
-            identity = self._helper.identity(content_path)
-            folder, name = str(Path(content_path).parent), Path(content_path).name
-            listed = [ListedFile(path=name, size_bytes=identity.size_bytes)]
-        except NotRegular:
-            folder = content_path
-            operation.begin("scanning")
-            scan = self._helper.scan(content_path, on_progress=self._heard(operation.counted))
-            listed = [ListedFile(path=file.path, size_bytes=file.size_bytes) for file in scan.files]
-        film = choose_film(listed)
-        if isinstance(film, NoFilm):
-            return film
-        path = str(Path(folder) / film.path)
-        if not is_container_for(extension_of(path), self._helper.head(path, HEAD_BYTES)):
-            return NoFilm(reason=NoFilmReason.DANGEROUS, text=f"{film.path!a} is not the container its name says")
-        return path
-
     def _target(self, movie: Mapping[str, Any], download: Mapping[str, Any], *, extension: str) -> tuple[str, str]:
-        new, parsed = _held(download), parse_release(download["title"])
+        quality, parsed = quality_named(download["quality"]), parse_release(download["title"])
         values = {
             "Movie Title": movie["title"],
             "Release Year": movie["year"],
             "TmdbId": movie["tmdb_id"],
             "ImdbId": movie["imdb_id"],
-            "Quality Full": quality_full(new.quality, new.revision),
+            "Quality Full": quality_full(quality, Revision(**download["revision"])),
             "Release Group": parsed.release_group if isinstance(parsed, ParsedRelease) else None,
             "Edition Tags": parsed.edition if isinstance(parsed, ParsedRelease) else None,
         }
         folder = movie_folder(self._rules.folder_pattern, values)
         return folder, movie_file(self._rules.file_pattern, values, extension=extension)
 
-    def _staged_before(self, journal: Mapping[str, Any] | None) -> Identity | None:
-        """The staged file's identity when an import that was cut short had come so far and its file is still there."""
-        if journal is None or journal["state"] != "staged":
-            return None
-        staged = Identity(
-            device=journal["device"],
-            inode=journal["inode"],
-            size_bytes=journal["size_bytes"],
-            mtime_ns=journal["mtime_ns"],
-        )
-        return staged if staged in (self._seen(journal["temp_path"]), self._seen(journal["target_path"])) else None
-
-    def _below(self, path: str) -> str:
-        """`path` as the helper wants it: relative to the root."""
-        return str(Path(path).relative_to(self._root))
-
-    def _seen(self, path: str) -> Identity | None:
-        try:
-            return self._helper.identity(path)
-        except (SourceGone, NotRegular):
-            return None
-
     def _stage(self, claim: Claim, journal: Mapping[str, Any], operation: Operation) -> Identity:
-        transfer = "prefer-hardlink" if self._rules.transfer == "move" else self._rules.transfer
-        temp, report = self._below(journal["temp_path"]), self._heard(operation.moved)
-        operation.begin("copying")
-        self._helper.remove(temp, root=self._root)
-        staged = self._helper.stage(
-            journal["source_path"], temp, root=self._root, transfer=transfer, on_progress=report
-        )
+        staged, identity = self._files.stage(journal, operation)
         if staged.link_refusal and self._rules.transfer != "copy":
             text = f"hard links are refused here ({staged.link_refusal}): films are copied"
             if self._health.set(f"hardlink:{self._root}", text):
                 self.log.warning("films are copied, not linked", root=str(self._root), reason=staged.link_refusal)
-        identity = self._helper.identity(journal["temp_path"])
         try:
             with self.database.transaction() as connection:
                 jobs.require(connection, claim)
                 imports.staged(connection, journal["download_id"], identity=identity, method=staged.method)
         except Fenced:
-            self._helper.remove(temp, root=self._root)  # nobody else knows of it
+            self._files.remove(journal["temp_path"])  # nobody else knows of it
             raise
         return identity
-
-    def _place(self, journal: Mapping[str, Any], staged: Identity, operation: Operation) -> None:
-        """Give the staged file its final name, if it has not got it yet, and put the old one into the recycle bin."""
-        temp, target, old_path = journal["temp_path"], journal["target_path"], journal["old_path"]
-        recycle_path, report = self._below(journal["recycle_path"]), self._heard(operation.moved)
-        operation.begin("placing")
-        if self._seen(target) != staged or self._seen(temp) == staged:
-            if old_path == target and self._seen(target) not in (None, staged):
-                self._helper.replace(
-                    self._below(temp), self._below(target), recycle_path, root=self._root, on_progress=report
-                )
-            else:
-                self._helper.place(self._below(temp), self._below(target), root=self._root)
-        if old_path is not None and old_path != target and self._seen(old_path) is not None:
-            self._helper.recycle(self._below(old_path), recycle_path, root=self._root, on_progress=report)
 
     def _record(self, claim: Claim, download: Mapping[str, Any], staged: Identity) -> None:
         movie_id, download_id = MovieId(download["movie_id"]), DownloadId(download["id"])
@@ -330,6 +270,7 @@ class Importer(Worker):
                 quality=download["quality"],
                 revision=download["revision"],
                 release_title=download["title"],
+                facts=download["facts"],
             )
             acquisition.imported(
                 connection, movie_id, download_id, path=path, method=method, correlation_id=claim.correlation_id
@@ -385,16 +326,3 @@ class Importer(Worker):
             progress.end_job(connection, claim)
             movies.set_state(connection, MovieId(download["movie_id"]), MovieState.IMPORTED, reason=text)
         self.log.info("a download is not imported", movie_id=download["movie_id"], reason=text)
-
-    def _heard(self, report: Callable[[int, int], None]) -> Callable[[int, int], None]:
-        """What the helper does for long is told to `report`, and to the supervisor as a sign of life."""
-
-        def on_progress(done: int, total: int) -> None:
-            self.inbox.go_on()
-            report(done, total)
-
-        return on_progress
-
-
-def _held(row: Mapping[str, Any]) -> HeldRelease:
-    return HeldRelease(quality=quality_named(row["quality"]), revision=Revision(**row["revision"]))

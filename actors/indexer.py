@@ -6,7 +6,7 @@ movie that something may be taken for.
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,22 +15,22 @@ from actors.breaker import Breaker, Outage
 from actors.dependency import calling, failure_of, reason_of
 from actors.duty import Duty
 from actors.health import HealthBoard
+from actors.judge import Judge
 from actors.messages import Tick
+from actors.offers import Parsed, name_movie, read_items
 from actors.operation import Operation
-from actors.selector import IndexerTerms
 from actors.worker import Failed, PutOff, Worker
 from clients.errors import BadAnswer, ClientError, Gone, Refused, Unreachable
 from clients.metainfo import parse_magnet, parse_torrent
 from clients.torznab import LastSeen, Torznab
-from clients.torznab_feed import Item
-from movies.decision import Offer, Reason, Target, Verdict, decide
+from movies.format_facts import format_facts
 from movies.movie import MovieId, ReleaseId
-from movies.profile import Profile
-from movies.release import ParsedRelease, Unparsable, parse_release
-from movies.title import clean_title
-from storage import acquisition, downloads, jobs, movies, progress, releases
+from movies.release import Unparsable, parse_release
+from movies.verdict import Verdict
+from storage import acquisition, decisions, downloads, jobs, movies, nodes, progress, releases
 from storage.acquisition import ANY_CLIENT, indexer_lane, rss_duty
 from storage.database import Connection
+from storage.decisions import Decision
 from storage.errors import DatabaseUnavailable, Fenced
 from storage.jobs import Claim
 from storage.progress_writer import ProgressWriter
@@ -75,22 +75,22 @@ class Indexer(Worker):
         torznab: Torznab,
         breaker: Breaker,
         health: HealthBoard,
-        terms: IndexerTerms,
-        profiles: Mapping[str, Profile],
+        judge: Judge,
         clients: Sequence[ClientTerms],
         rss_interval_s: float,
         seed_ratio: float | None,
         seed_time_s: int | None,
         progress_writer: ProgressWriter,
+        lease_s: float,
         clock: Callable[[], float] = time.monotonic,
         **worker: Any,
     ) -> None:
         super().__init__(address, **worker)
-        self._torznab, self._breaker, self._health, self._terms = torznab, breaker, health, terms
-        self._profiles, self._clients = profiles, clients
+        self._torznab, self._breaker, self._health = torznab, breaker, health
+        self._judge, self._clients = judge, clients
         self._progress = progress_writer
         self._rss_interval_s, self._seed_ratio, self._seed_time_s = rss_interval_s, seed_ratio, seed_time_s
-        self._duty = Duty(rss_duty(torznab.name), database=self.database, node=self.node)
+        self._duty = Duty(rss_duty(torznab.name), database=self.database, node=self.node, lease_s=lease_s)
         self._clock, self._next_feed = clock, 0.0
 
     @property
@@ -107,12 +107,21 @@ class Indexer(Worker):
     def tick(self) -> None:
         """See that the next look at the feed is in the queue, while that is this node's duty."""
         try:
-            if self._duty.hold() and self._clock() >= self._next_feed:
+            if self._is_anothers():
+                self._duty.give_up()
+            elif self._duty.hold() and self._clock() >= self._next_feed:
                 self._plan_feed()
         except (DatabaseUnavailable, Fenced):
             pass  # tried again soon
         finally:
             self.address.tell_after(self._duty.look_in_s if not self._duty.is_held else FEED_EVERY_S, Tick())
+
+    def _is_anothers(self) -> bool:
+        """Whether the indexer is out of reach here, and another node may reach it."""
+        if self._breaker.would_permit():
+            return False
+        with self.database.transaction() as connection:
+            return nodes.has_another_that_reaches(connection, indexer_lane(self.name), node=self.node)
 
     def _plan_feed(self) -> None:
         """The job is this node's, where one comes after the other; one that waits for a node that is gone, too."""
@@ -164,52 +173,67 @@ class Indexer(Worker):
     def _search(self, claim: Claim) -> None:
         movie_id = MovieId(claim.payload["movie_id"])
         with self.database.transaction() as connection:
-            targets = movies.targets(connection, self._profiles, movie_id=movie_id)
-        items: list[Item] = []
+            known = self._judge.one(connection, movie_id)
+        offers: list[Parsed] = []
+        links: dict[str, Links] = {}
         operation = Operation(f"search:{movie_id}:{self.name}", claim=claim, writer=self._progress, step="searching")
-        for number, target in enumerate(targets):
-            operation.counted(number, len(targets))
+        if known is not None:
+            target = known.target
+            operation.counted(0, 1)
             with calling(self._breaker):
                 items = self._torznab.search(
                     title=target.title, year=target.year, tmdb_id=target.tmdb_id, imdb_id=target.imdb_id
                 )
-        judged = [(item, verdict) for target in targets for item, verdict in self._judge(items, target)]
-        accepted = sum(verdict.is_accepted for _, verdict in judged)
+            offers, links = read_items(items)
+        with self.database.transaction() as connection:
+            judged = self._judge.one(connection, movie_id, offers)
+        verdicts = judged.verdicts if judged else []
         with self.finishing(claim) as connection:
-            ids = releases.record(connection, [(self._offer(item), links_of(item)) for item in items])
-            log = [(ids[item.guid][0], verdict) for item, verdict in judged]
-            releases.log_verdicts(connection, movie_id, log)
-            name_movie(connection, movie_id, (verdict for _, verdict in judged))
-            if accepted:
+            ids = self._record(connection, offers, links)
+            self._log_verdicts(connection, movie_id, verdicts, ids)
+            if any(verdict.is_accepted or verdict.is_pending for verdict in verdicts):
                 acquisition.select(connection, movie_id, correlation_id=claim.correlation_id)
             progress.end_job(connection, claim)
             acquisition.search_ended(connection, movie_id)
-        self.log.info("an indexer was searched", movie_id=movie_id, releases=len(items), accepted=accepted)
+        accepted = sum(verdict.is_accepted for verdict in verdicts)
+        self.log.info("an indexer was searched", movie_id=movie_id, releases=len(offers), accepted=accepted)
 
     def _read_feed(self, claim: Claim) -> None:
         with self.database.transaction() as connection:
             since = releases.newest_in_feed(connection, self.name)
-            targets = movies.targets(connection, self._profiles)
         with calling(self._breaker):
             page = self._torznab.recent(since=since and LastSeen(guid=since[0], published_at=since[1]))
-        index = TargetIndex(targets)
-        found: dict[MovieId, list[tuple[Item, Verdict]]] = {}
-        for item in page.items:
-            offer, parsed = self._offer(item), parse_release(item.title)
-            for target in index.candidates(offer, parsed):
-                verdict = decide(offer, parsed, target)
-                if not any(rejection.reason is Reason.MOVIE_DOES_NOT_MATCH for rejection in verdict.rejections):
-                    found.setdefault(target.movie_id, []).append((item, verdict))
+        offers, links = read_items(page.items)
+        with self.database.transaction() as connection:
+            found = self._judge.page(connection, offers)
         with self.finishing(claim) as connection:
-            ids = releases.record(connection, [(self._offer(item), links_of(item)) for item in page.items])
+            ids = self._record(connection, offers, links)
             for movie_id, judged in sorted(found.items()):  # in one order everywhere, since `select` locks the movie
-                releases.log_verdicts(connection, movie_id, [(ids[item.guid][0], verdict) for item, verdict in judged])
-                name_movie(connection, movie_id, (verdict for _, verdict in judged))
-                if any(verdict.is_accepted and ids[item.guid][1] for item, verdict in judged):
+                self._log_verdicts(connection, movie_id, judged.verdicts, ids)
+                new = [verdict for verdict in judged.verdicts if ids[verdict.offer.guid][1]]
+                if new:
+                    seen = [ids[verdict.offer.guid][0] for verdict in judged.verdicts]
+                    decisions.record(connection, Decision(movie_id=movie_id, target=judged.known, judged=seen))
+                if any(verdict.is_accepted or verdict.is_pending for verdict in new):
                     acquisition.select(connection, movie_id, correlation_id=claim.correlation_id)
             last = page.last_seen or LastSeen(guid="", published_at=None)
             releases.remember_feed(connection, self.name, newest_guid=last.guid or None, newest_at=last.published_at)
         self.log.info("a feed was read", releases=len(page.items), movies=len(found), is_gap=page.is_gap)
+
+    def _record(
+        self, connection: Connection, offers: Sequence[Parsed], links: Mapping[str, Links]
+    ) -> dict[str, tuple[ReleaseId, bool]]:
+        return releases.record(connection, [(offer, links[offer.guid]) for offer, _ in offers])
+
+    def _log_verdicts(
+        self,
+        connection: Connection,
+        movie_id: MovieId,
+        verdicts: Sequence[Verdict],
+        ids: Mapping[str, tuple[ReleaseId, bool]],
+    ) -> None:
+        decisions.log_verdicts(connection, movie_id, [(ids[verdict.offer.guid][0], verdict) for verdict in verdicts])
+        name_movie(connection, movie_id, verdicts)
 
     def _skip_feed(self, claim: Claim, error: ClientError) -> None:
         """A feed that cannot be read is looked at again at its next time, not at once and not as a dead letter."""
@@ -231,12 +255,17 @@ class Indexer(Worker):
             is_final = is_last or isinstance(error, Refused | Gone | BadAnswer)
             if not is_final:
                 raise failure_of(error) from error
-            self._give_release_up(claim, row, error)
+            self._give_release_up(claim, row, str(error))
+            return
+        if self._is_blocked(movie_id, fetched):
+            self._give_release_up(claim, row, "its torrent is on the blocklist")
             return
         parsed = parse_release(row["title"])
         if isinstance(parsed, Unparsable):
             raise Failed(f"the name cannot be read: {parsed.reason}", reason="unparsable", is_permanent=True)
         with self.finishing(claim) as connection:
+            movie = movies.one(connection, movie_id)
+            language = movie["original_language"] if movie else None
             download_id = downloads.intend(
                 connection,
                 movie_id=movie_id,
@@ -247,6 +276,7 @@ class Indexer(Worker):
                 title=row["title"],
                 quality=parsed.quality,
                 revision=parsed.revision,
+                facts=format_facts(releases.offer_of(row), parsed, original_language=language),
                 torrent=fetched.torrent,
                 magnet=fetched.magnet,
                 attempt=claim.payload["attempt"],
@@ -314,10 +344,15 @@ class Indexer(Worker):
         else:
             self._block(connection, claim, row, reason=f"its torrent is downloaded for movie {owner}")
 
-    def _give_release_up(self, claim: Claim, row: Mapping[str, Any], error: ClientError) -> None:
+    def _is_blocked(self, movie_id: MovieId, fetched: FetchedTorrent) -> bool:
+        """Its indexer told no hash, or another name is offered for the same torrent."""
+        with self.database.transaction() as connection:
+            return acquisition.is_blocked(connection, movie_id, infohash=fetched.infohash)
+
+    def _give_release_up(self, claim: Claim, row: Mapping[str, Any], reason: str) -> None:
         with self.finishing(claim) as connection:
-            self._block(connection, claim, row, reason=str(error))
-        self.log.warning("a release was given up", release=row["title"], reason=str(error))
+            self._block(connection, claim, row, reason=reason)
+        self.log.warning("a release was given up", release=row["title"], reason=reason)
 
     def _block(self, connection: Connection, claim: Claim, row: Mapping[str, Any], *, reason: str) -> None:
         """Never take this release for the movie again, and spend an attempt on the next."""
@@ -340,55 +375,6 @@ class Indexer(Worker):
             jitter=self.chance(),
             correlation_id=claim.correlation_id,
         )
-
-    def _judge(self, items: Iterable[Item], target: Target) -> list[tuple[Item, Verdict]]:
-        return [(item, decide(self._offer(item), parse_release(item.title), target)) for item in items]
-
-    def _offer(self, item: Item) -> Offer:
-        return Offer(
-            indexer=self.name,
-            guid=item.guid,
-            title=item.title,
-            size_bytes=item.size_bytes,
-            seeders=item.seeders,
-            published_at=item.published_at,
-            infohash=item.infohash,
-            tmdb_id=item.tmdb_id,
-            imdb_id=item.imdb_id,
-            indexer_priority=self._terms.priority,
-            minimum_seeders=self._terms.minimum_seeders,
-        )
-
-
-class TargetIndex:
-    """Finds the movies that an offer could be for without asking each: by ids, and by cleaned title."""
-
-    def __init__(self, targets: Iterable[Target]) -> None:
-        self._by_key: dict[object, list[Target]] = {}
-        for target in targets:
-            keys: set[object] = {clean_title(title) for title in (target.title, *target.alternative_titles) if title}
-            for key in keys | {target.tmdb_id, target.imdb_id} - {None}:
-                self._by_key.setdefault(key, []).append(target)
-
-    def candidates(self, offer: Offer, parsed: ParsedRelease | Unparsable) -> list[Target]:
-        keys: set[object] = {offer.tmdb_id, offer.imdb_id}
-        if isinstance(parsed, ParsedRelease):
-            keys |= {parsed.tmdb_id, parsed.imdb_id}
-            keys |= {clean_title(title) for title in (parsed.title, *parsed.titles)}
-        found = {target.movie_id: target for key in keys - {None} for target in self._by_key.get(key, ())}
-        return list(found.values())
-
-
-def links_of(item: Item) -> Links:
-    return Links(link=item.link, magnet=item.magnet)
-
-
-def name_movie(connection: Connection, movie_id: MovieId, verdicts: Iterable[Verdict]) -> None:
-    """A movie known by a bare id takes title and year of the first release that was accepted for it."""
-    for verdict in verdicts:
-        if verdict.is_accepted and isinstance(verdict.parsed, ParsedRelease):
-            movies.name_if_unnamed(connection, movie_id, title=verdict.parsed.title, year=verdict.parsed.year)
-            return
 
 
 def strictest(one: Goal | None, other: Goal | None) -> Goal | None:

@@ -83,6 +83,7 @@ class Queue(Supervised):
         on_ready: Callable[[Connection], None],
         has_begun: threading.Event,
         limits: Mapping[str, int] | None = None,
+        lease_s: float = LEASE_S,
         is_database_starting: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float],
@@ -94,6 +95,7 @@ class Queue(Supervised):
         self._clock, self._chance = clock, chance
         self._log = logs.logger(address.name)
         self._limits = limits or {}
+        self._lease_s, self._heartbeat_s = lease_s, min(HEARTBEAT_S, lease_s / 6)
         self._working: dict[JobId, Claim] = {}
         self._returned: list[Claim] = []
         self._is_prepared = False
@@ -181,11 +183,15 @@ class Queue(Supervised):
             self._prepare()
         now = self._clock()
         if now >= self._next_heartbeat:
-            self._next_heartbeat = now + HEARTBEAT_S
+            self._next_heartbeat = now + self._heartbeat_s
             self._keep_house()
-        claims, wait_s = self._claim()
+        turn = self._quarantine.turn(is_due=self._is_suspect_due, working=self._working)
+        claims = self._claim(turn)
         for claim in claims:
             self._dispatch(claim)
+        if claims and turn is Turn.SUSPECT:
+            self._quarantine.began(claims[0].job_id)
+        wait_s = self._look_ahead(turn, has_claimed=bool(claims))
         self.last_cycle_at = self._clock()
         return wait_s
 
@@ -228,9 +234,9 @@ class Queue(Supervised):
         if not self._database.holds_node():
             self._database.prepare(node=self._node)
         with self._database.transaction() as connection:
-            held = jobs.extend_leases(connection, self._working.values(), lease_s=LEASE_S)
+            held = jobs.extend_leases(connection, self._working.values(), lease_s=self._lease_s)
             jobs.release(connection, self._returned)
-            back_s = queue_clock.keep(connection, lease_s=LEASE_S)
+            back_s = queue_clock.keep(connection, lease_s=self._lease_s)
             swept = jobs.sweep(connection, on_dead=job_died)
             jobs.wake_waiting(connection, self._cleared(self._permitted), later_than_s=OUTAGE_WAIT_S)
             self._look_for_suspects(connection)
@@ -244,32 +250,35 @@ class Queue(Supervised):
         if swept:
             self._log.warning("jobs were freed: their leases ran out", jobs=swept)
 
-    def _claim(self) -> tuple[list[Claim], float]:
-        """What is to be told to workers now, and the seconds until the next look."""
-        turn = self._quarantine.turn(is_due=self._is_suspect_due, working=self._working)
+    def _claim(self, turn: Turn) -> list[Claim]:
+        """What is to be told to workers now; nothing else, for they wait for it."""
         free = self._free_slots() if turn is not Turn.NOBODY else {}
         permitted = frozenset(name for name, lane in self._lanes.items() if lane.breaker and lane.is_claimable())
+        opened = permitted - self._permitted
         with self._database.transaction() as connection:
             if self._returned:
                 jobs.release(connection, self._returned)
-            if opened := permitted - self._permitted:
+            if opened:
                 jobs.wake_waiting(connection, self._cleared(opened))
             claims = self._take(connection, free, is_suspect=turn is Turn.SUSPECT)
-            taken = Counter(claim.lane for claim in claims)
-            idle = [name for name, slots in free.items() if taken[name] < slots]
-            full = self._full_kinds(claims)
-            due_in_s = jobs.seconds_to_next(connection, idle, node=self._node, without=full)
-            if turn is Turn.SUSPECT:
-                self._look_for_suspects(connection)
         self._returned.clear()
         self._permitted = permitted
+        return claims
+
+    def _look_ahead(self, turn: Turn, *, has_claimed: bool) -> float:
+        """The seconds until the next look."""
         if turn is Turn.SUSPECT:
-            if claims:
-                self._quarantine.began(claims[0].job_id)
-            elif self._is_suspect_due:
+            with self._database.transaction() as connection:
+                self._look_for_suspects(connection)
+            if self._is_suspect_due and not has_claimed:
                 self._quarantine.missed()
-            return claims, 0.0
-        return claims, self._next_look_s(due_in_s)
+            return 0.0
+        idle = self._free_slots() if turn is not Turn.NOBODY else {}
+        due_in_s = None
+        if idle:
+            with self._database.transaction() as connection:
+                due_in_s = jobs.seconds_to_next(connection, idle, node=self._node, without=self._full_kinds())
+        return self._next_look_s(due_in_s)
 
     def _look_for_suspects(self, connection: Connection) -> None:
         lanes = [name for name, lane in self._lanes.items() if lane.is_claimable()]
@@ -294,9 +303,10 @@ class Queue(Supervised):
             node=self._node,
             owner=uuid.uuid4(),
             slots=free,
-            lease_s=LEASE_S,
+            lease_s=self._lease_s,
             without=self._full_kinds(),
             suspects="only" if is_suspect else "never",
+            is_durable=False,
         )
         kept: list[Claim] = []
         for claim in claims:

@@ -1,115 +1,109 @@
 """The Selector: takes the best stored release for a movie, and writes down why not the others.
 
 Search results and RSS items end here alike. It decides anew over everything ever offered for the movie, because what is
-known of the movie (its file, its blocklist, its profile) may have changed since.
+known of the movie (its file, its blocklist, its profile) may have changed since. Where all that speaks against a
+release will pass, it looks again when that has passed, or when the indexer in question is called again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from actors.address import Address
+from actors.judge import Judge, Judged
 from actors.worker import Worker
-from movies.decision import Verdict, decide, ranked
 from movies.movie import MovieId, ReleaseId
-from movies.profile import Profile
 from movies.release import parse_release
-from storage import acquisition, movies, releases
-from storage.database import Connection, now
+from movies.verdict import Verdict
+from storage import acquisition, decisions, movies, releases
+from storage.acquisition import A_PENDING_RELEASE, indexer_lane
+from storage.database import Connection
+from storage.decisions import Decision
 from storage.jobs import Claim
+
+LOOK_AGAIN_S = 300.0
+"""For what nobody knows the end of, such as an indexer's outage."""
+FAILURES = "failures"
+"""What sets a release before a better one that has failed."""
+MARGIN_S = 0.05
+"""Past the end of a wait, so that it has ended by any rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexerTerms:
-    """What decisions must know of an indexer."""
+class Choice:
+    """`ranking` has the releases that may be taken, best first; `best` is the one to take now, `by` why it is."""
 
-    priority: int
-    minimum_seeders: int
+    ids: Sequence[ReleaseId]
+    judged: Judged
+    ranking: Sequence[ReleaseId]
+    best: ReleaseId | None
+    by: str | None = None
+
+    @property
+    def verdicts(self) -> list[tuple[ReleaseId, Verdict]]:
+        return list(zip(self.ids, self.judged.verdicts, strict=True))
+
+    @property
+    def pending(self) -> list[Verdict]:
+        return [verdict for verdict in self.judged.verdicts if verdict.is_pending]
 
 
 class Selector(Worker):
-    """`terms` by indexer name: releases of an indexer that is no longer configured are not taken."""
+    """Releases of an indexer that is no longer configured are not taken."""
 
-    def __init__(
-        self,
-        address: Address,
-        *,
-        profiles: Mapping[str, Profile],
-        terms: Mapping[str, IndexerTerms],
-        **worker: Any,
-    ) -> None:
+    def __init__(self, address: Address, *, judge: Judge, **worker: Any) -> None:
         super().__init__(address, **worker)
-        self._profiles = profiles
-        self._terms = terms
+        self._judge = judge
 
     def work(self, claim: Claim) -> None:
         movie_id = MovieId(claim.payload["movie_id"])
-        with self.database.transaction() as connection:
-            read_at = now(connection)
-            targets = movies.targets(connection, self._profiles, movie_id=movie_id)
-            candidates = releases.candidates(connection, movie_id)
-        verdicts: dict[ReleaseId, Verdict] = {}
-        failures: dict[ReleaseId, int] = {}
-        for target in targets:
-            for row, failed in candidates:
-                if terms := self._terms.get(row["indexer"]):
-                    offer = releases.offer_of(
-                        row, indexer_priority=terms.priority, minimum_seeders=terms.minimum_seeders
-                    )
-                    release_id = ReleaseId(row["id"])
-                    verdicts[release_id] = decide(offer, parse_release(offer.title), target)
-                    failures[release_id] = failed
-        best = None
-        if targets:
-            best = self._best(verdicts, failures, targets[0].profile, is_retry=claim.payload["is_retry"])
+        choice = self._choose(movie_id, is_retry=claim.payload["is_retry"])
         with self.finishing(claim) as connection:
             movies.lock(connection, movie_id)
-            if releases.has_verdict_since(connection, movie_id, read_at):  # found while this was being chosen
-                acquisition.select(
-                    connection,
-                    movie_id,
-                    correlation_id=claim.correlation_id,
-                    attempt=claim.attempt - 1,
-                    is_retry=claim.payload["is_retry"],
-                )
+            if choice is None:
+                self._rest(connection, movie_id, 0)
                 return
-            releases.log_verdicts(connection, movie_id, verdicts.items())
-            self._conclude(connection, claim, movie_id, best, verdicts)
-        self._count(verdicts)
+            if decisions.has_verdict_since(connection, movie_id, choice.judged.moment.now):
+                self._select_again(connection, claim)  # found while this was being chosen
+                return
+            decisions.log_verdicts(connection, movie_id, choice.verdicts)
+            decisions.record(connection, _decision(movie_id, choice))
+            self._conclude(connection, claim, movie_id, choice)
+        self._count(choice.judged.verdicts)
 
-    def _best(
-        self,
-        verdicts: Mapping[ReleaseId, Verdict],
-        failures: Mapping[ReleaseId, int],
-        profile: Profile,
-        *,
-        is_retry: bool,
-    ) -> ReleaseId | None:
-        """The best release, those that never failed first; one that failed is taken again only by a retry."""
-        ids = {id(verdict): release_id for release_id, verdict in verdicts.items()}
-        order = [ids[id(verdict)] for verdict in ranked(verdicts.values(), profile)]
-        order.sort(key=lambda release_id: failures[release_id])
-        if not order or (failures[order[0]] and not is_retry):
+    def _choose(self, movie_id: MovieId, *, is_retry: bool) -> Choice | None:
+        """None: the movie is gone, or its profile no longer configured."""
+        with self.database.transaction() as connection:
+            stored = [
+                (row, failures)
+                for row, failures in releases.candidates(connection, movie_id)
+                if row["indexer"] in self._judge.policy.terms
+            ]
+            offers = [(releases.offer_of(row), parse_release(row["title"])) for row, _ in stored]
+            judged = self._judge.one(connection, movie_id, offers)
+        if judged is None:
             return None
-        return order[0]
+        ids = {(row["indexer"], row["guid"]): ReleaseId(row["id"]) for row, _ in stored}
+        failures = {ReleaseId(row["id"]): failed for row, failed in stored}
+        ranked = self._judge.ranked(judged)
+        ranking = [ids[verdict.offer.indexer, verdict.offer.guid] for verdict in ranked]
+        best, by = _best(ranking, failures, is_retry=is_retry), None
+        if best is not None and len(ranked) > 1:
+            by = self._judge.why_before(judged, *ranked[:2]) if best == ranking[0] else FAILURES
+        return Choice(ids=list(ids.values()), judged=judged, ranking=ranking, best=best, by=by)
 
-    def _conclude(
-        self,
-        connection: Connection,
-        claim: Claim,
-        movie_id: MovieId,
-        best: ReleaseId | None,
-        verdicts: Mapping[ReleaseId, Verdict],
-    ) -> None:
-        if best is None:
-            movies.rest(connection, movie_id, reason=f"none of {len(verdicts)} releases can be taken")
-            self.log.info("no release can be taken", movie_id=movie_id, releases=len(verdicts))
+    def _conclude(self, connection: Connection, claim: Claim, movie_id: MovieId, choice: Choice) -> None:
+        if choice.pending:
+            self._look_again(connection, claim, movie_id, choice)
+        if choice.best is None:
+            self._rest(connection, movie_id, len(choice.ids), waits=choice.pending)
             return
-        offer = verdicts[best].offer
+        offer = dict(choice.verdicts)[choice.best].offer
         acquisition.chosen(
             connection,
             movie_id,
-            release_id=best,
+            release_id=choice.best,
             indexer=offer.indexer,
             title=offer.title,
             attempt=claim.attempt,
@@ -117,8 +111,66 @@ class Selector(Worker):
         )
         self.log.info("a release was chosen", movie_id=movie_id, release=offer.title, indexer=offer.indexer)
 
-    def _count(self, verdicts: Mapping[ReleaseId, Verdict]) -> None:
-        for verdict in verdicts.values():
-            self.metrics.verdicts.labels(verdict="accepted" if verdict.is_accepted else "rejected").inc()
+    def _rest(self, connection: Connection, movie_id: MovieId, number: int, *, waits: Sequence[Verdict] = ()) -> None:
+        if waits:
+            reason = f"waits for a release: {waits[0].rejections[0].text}"
+            movies.rest(connection, movie_id, reason=reason)
+            self.log.info("a release may be taken later", movie_id=movie_id, releases=len(waits), reason=reason)
+            return
+        movies.rest(connection, movie_id, reason=f"none of {number} releases can be taken")
+        self.log.info("no release can be taken", movie_id=movie_id, releases=number)
+
+    def _look_again(self, connection: Connection, claim: Claim, movie_id: MovieId, choice: Choice) -> None:
+        """When the first of the pending releases may be taken, or an indexer that is in the way is called again."""
+        ends = [verdict.until for verdict in choice.pending if verdict.until is not None]
+        closed = [verdict.offer.indexer for verdict in choice.pending if verdict.until is None]
+        delay_s = _seconds(choice.judged.moment.now, min(ends)) if ends else LOOK_AGAIN_S
+        acquisition.select(
+            connection,
+            movie_id,
+            correlation_id=claim.correlation_id,
+            delay_s=min(delay_s, LOOK_AGAIN_S) if closed else delay_s,
+            attempt=claim.attempt - 1,
+            is_retry=claim.payload["is_retry"],
+            waiting_for=indexer_lane(closed[0]) if closed else A_PENDING_RELEASE,
+        )
+
+    def _select_again(self, connection: Connection, claim: Claim) -> None:
+        acquisition.select(
+            connection,
+            MovieId(claim.payload["movie_id"]),
+            correlation_id=claim.correlation_id,
+            attempt=claim.attempt - 1,
+            is_retry=claim.payload["is_retry"],
+        )
+
+    def _count(self, verdicts: Sequence[Verdict]) -> None:
+        for verdict in verdicts:
+            outcome = "accepted" if verdict.is_accepted else "pending" if verdict.is_pending else "rejected"
+            self.metrics.verdicts.labels(verdict=outcome).inc()
             for rejection in verdict.rejections:
                 self.metrics.rejections.labels(reason=rejection.reason.value).inc()
+
+
+def _best(ranking: Sequence[ReleaseId], failures: Mapping[ReleaseId, int], *, is_retry: bool) -> ReleaseId | None:
+    """The best release, those that never failed first; one that failed is taken again only by a retry."""
+    order = sorted(ranking, key=lambda release_id: failures[release_id])
+    if not order or (failures[order[0]] and not is_retry):
+        return None
+    return order[0]
+
+
+def _decision(movie_id: MovieId, choice: Choice) -> Decision:
+    return Decision(
+        movie_id=movie_id,
+        target=choice.judged.known,
+        closed_indexers=choice.judged.moment.closed_indexers,
+        judged=choice.ids,
+        ranking=choice.ranking,
+        taken=choice.best,
+        taken_by=choice.by,
+    )
+
+
+def _seconds(now: datetime, end: datetime) -> float:
+    return max(0.0, (end - now).total_seconds()) + MARGIN_S

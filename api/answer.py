@@ -1,6 +1,7 @@
 """What every endpoint answers with, and what it reads from a request and from the database."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -9,8 +10,10 @@ from starlette.responses import JSONResponse
 
 from api.encoding import to_json
 from storage.database import Connection, Database
+from storage.errors import Conflict
 
 MAX_PAGE = 500
+MAX_CONFLICTS = 5
 Result = TypeVar("Result")
 
 
@@ -36,9 +39,15 @@ def page_of(request: Request) -> tuple[int, int | None]:
 
 
 async def ask_database(database: Database, question: Callable[[Connection], Result]) -> Result:
-    """In a transaction of its own and a thread of the pool. Raises DatabaseUnavailable."""
+    """In a transaction of its own and a thread of the pool, again while another is in its way.
+
+    Raises DatabaseUnavailable.
+    """
 
     def run() -> Result:
+        for _ in range(MAX_CONFLICTS):
+            with suppress(Conflict), database.transaction() as connection:
+                return question(connection)
         with database.transaction() as connection:
             return question(connection)
 

@@ -11,20 +11,27 @@ from starlette.routing import Route
 from api.answer import Answer, BadRequest, Result, ask_database, page_of
 from api.daemon import Daemon, NoAnswer, Refused
 from api.event_stream import Alarm, stream
+from api.judging import Running
+from api.node_endpoints import NodeEndpoints
 from api.queue_endpoints import QueueEndpoints
+from api.why_endpoints import WhyEndpoints
 from movies.movie import DownloadId, MovieId
-from storage import downloads, duties, movies, nodes, releases
+from storage import decisions, downloads, movies
 from storage.database import Connection, Database
 from storage.errors import DatabaseUnavailable
 from storage.events import Cursor
 
 
 class Endpoints:
-    """One method per endpoint. `alarm` wakes the event streams."""
+    """One method per endpoint. `alarm` wakes the event streams; `running` is by what the daemon judges releases."""
 
-    def __init__(self, *, database: Database, daemon: Daemon, alarm: Alarm, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, *, database: Database, daemon: Daemon, alarm: Alarm, registry: CollectorRegistry, running: Running
+    ) -> None:
         self._database, self._daemon, self._alarm, self._registry = database, daemon, alarm, registry
         self._queue = QueueEndpoints(database=database, daemon=daemon)
+        self._nodes = NodeEndpoints(database=database)
+        self._why = WhyEndpoints(database=database, running=running)
 
     def routes(self) -> list[Route]:
         get, post = ["GET"], ["POST"]
@@ -40,9 +47,10 @@ class Endpoints:
             Route("/api/supervision/dead-letters", self.dead_letters, methods=get),
             Route("/api/supervision/stacks", self.stacks, methods=get),
             *self._queue.routes(),
+            *self._nodes.routes(),
+            *self._why.routes(),
             Route("/api/movies", self.movies, methods=get),
             Route("/api/movies/{id:int}/releases", self.releases, methods=get),
-            Route("/api/duties", self.duties, methods=get),
             Route("/api/downloads", self.downloads, methods=get),
             Route("/api/events", self.events, methods=get),
             Route("/api/debug/crash/{actor:path}", self.crash, methods=post),
@@ -113,14 +121,8 @@ class Endpoints:
         movie = await self._ask_database(lambda connection: movies.one(connection, movie_id))
         if movie is None:
             return Answer({"error": f"there is no movie {movie_id}"}, status_code=404)
-        rows = await self._ask_database(lambda connection: releases.judged(connection, movie_id))
+        rows = await self._ask_database(lambda connection: decisions.judged(connection, movie_id))
         return Answer({"releases": rows})
-
-    async def duties(self, request: Request) -> Response:
-        """Which node has which standing duty, and when each node was last there."""
-        duty_rows = await self._ask_database(duties.listed)
-        node_rows = await self._ask_database(nodes.listed)
-        return Answer({"duties": duty_rows, "nodes": node_rows})
 
     async def downloads(self, request: Request) -> Response:
         limit, after = page_of(request)

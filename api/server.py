@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -26,6 +27,7 @@ from api.daemon import Daemon, NoAnswer, read_frame
 from api.endpoints import Endpoints, bad_request, database_unavailable, http_error
 from api.event_stream import Alarm
 from api.guards import Guards
+from api.judging import Running
 from api.request_deadline import HEADER_LIMIT_S, REQUEST_LIMIT_S, RequestDeadline
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
@@ -70,7 +72,8 @@ async def serve(channel: socket.socket, listening: list[socket.socket]) -> None:
     registry = CollectorRegistry()
     ProcessCollector(namespace="understudy_api", registry=registry)
     GCCollector(registry=registry)
-    endpoints = Endpoints(database=database, daemon=daemon, alarm=alarm, registry=registry)
+    running = Running(Path(settings.get("config", "")), digest=settings.get("config_digest", ""))
+    endpoints = Endpoints(database=database, daemon=daemon, alarm=alarm, registry=registry, running=running)
     app = Starlette(
         routes=endpoints.routes(),
         middleware=[Middleware(Guards, api_key=settings["api_key"])],

@@ -149,12 +149,13 @@ class Bench:
         for name, system in known.items():
             self.found["insert, 1,000 a commit"][name].append(self.rate(system, "insert_many", system.insert_many))
         for name, system in known.items():
-            rate = (
-                self.drain_rate(system, "drain", waiting=system.drain)
-                if name == OURS
-                else self.rate(system, "drain", system.drain)
-            )
+            if name == OURS:
+                rate = self.drain_rate(system, "drain", waiting=system.drain)
+                in_threads = self.drain_rate(system, "drain_in_two_threads", waiting=2 * system.drain)
+            else:
+                rate = in_threads = self.rate(system, "drain", system.drain)
             self.found["drain, no-op, batch 100"][name].append(rate)
+            self.found["drain, no-op, batch 100, ours in two threads"][name].append(in_threads)
         for name, system in known.items():
             rate = (
                 self.drain_rate(system, "drain_one_by_one", waiting=system.results)

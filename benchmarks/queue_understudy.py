@@ -25,7 +25,7 @@ from movies.events import DaemonStarted
 from movies.failure import RetryPolicy
 from storage import events, jobs
 from storage.database import Connection, Database
-from storage.job_batches import NewJob, Results, enqueue_many, finish_many, no_results
+from storage.job_batches import NewJob, Results, enqueue_each, finish_many
 from storage.jobs import Claim
 
 BATCH = 100
@@ -37,8 +37,7 @@ JOBS_PER_S = 20
 Figures = dict[str, Any]
 
 
-def job(number: int) -> NewJob:
-    return NewJob(kind=KIND, lane=LANE, correlation_id="bench", payload={"i": number})
+JOB = NewJob(kind=KIND, lane=LANE, correlation_id="bench")
 
 
 def insert_one(database: Database, count: int) -> Figures:
@@ -53,7 +52,7 @@ def insert_many(database: Database, count: int) -> Figures:
     start = time.perf_counter()
     for first in range(0, count, 1000):
         with database.transaction() as connection:
-            enqueue_many(connection, [job(number) for number in range(first, min(count, first + 1000))])
+            enqueue_each(connection, JOB, [{"i": number} for number in range(first, min(count, first + 1000))])
     return {"rate": count / (time.perf_counter() - start)}
 
 
@@ -89,11 +88,10 @@ def await_others() -> None:
     sys.stdin.readline()
 
 
-def drain(database: Database, count: int, results: Results = no_results) -> Figures:
-    """Work on what waits until nothing does, or `count` jobs are done."""
-    await_others()
+def work_off(database: Database, count: int, results: Results | None) -> int:
+    """Work on what waits until nothing does, or `count` jobs are done; how many were."""
     held: Sequence[Claim] = ()
-    done, begun_at = 0, time.time()
+    done = 0
     while True:
         with database.transaction() as connection:
             done += len(finish_many(connection, held, results=results).done)
@@ -103,7 +101,20 @@ def drain(database: Database, count: int, results: Results = no_results) -> Figu
                 else ()
             )
         if not held:
-            return {"done": done, "begun_at": begun_at, "ended_at": time.time()}
+            return done
+
+
+def drain(database: Database, count: int, results: Results | None = None, *, threads: int = 1) -> Figures:
+    await_others()
+    begun_at = time.time()
+    with ThreadPoolExecutor(threads) as pool:
+        done = sum(pool.map(lambda _: work_off(database, count, results), range(threads)))
+    return {"done": done, "begun_at": begun_at, "ended_at": time.time()}
+
+
+def drain_in_two_threads(database: Database, count: int) -> Figures:
+    """While the one waits for the server, the other reads what it got."""
+    return drain(database, count, threads=2)
 
 
 def write_results(connection: Connection, claims: Sequence[Claim]) -> None:
@@ -115,9 +126,8 @@ def write_results(connection: Connection, claims: Sequence[Claim]) -> None:
            select 'daemon.started', 'bench', '{"node": "bench"}' from unnest(%s::bigint[])""",
         (numbers,),
     )
-    enqueue_many(
-        connection,
-        [NewJob(kind="next", lane=LATER, correlation_id="bench", payload=claim.payload) for claim in claims],
+    enqueue_each(
+        connection, NewJob(kind="next", lane=LATER, correlation_id="bench"), [claim.payload for claim in claims]
     )
 
 
@@ -213,6 +223,7 @@ CASES: dict[str, Callable[[Database, int], Figures]] = {
         fill,
         backlog,
         drain,
+        drain_in_two_threads,
         drain_with_results,
         drain_one_by_one,
         latency,

@@ -17,6 +17,7 @@ from lxml import etree
 
 from clients.errors import BadAnswer, BadAnswerReason
 from clients.metainfo import Magnet, normal_infohash, parse_magnet
+from movies.offer import IndexerFlag
 
 MAX_ITEMS = 5_000
 MAX_TITLE_CHARACTERS = 512
@@ -65,7 +66,7 @@ class Item:
     imdb_id: str | None  # tt0133093
     year: int | None
     categories: tuple[int, ...]
-    download_volume_factor: float  # 0 is freeleech, 1 the default
+    flags: frozenset[IndexerFlag]
     minimum_ratio: float | None
     minimum_seed_time_s: int | None
     details_url: str | None
@@ -118,7 +119,7 @@ def _read_item(fields: "_Fields", indexer: str, now: datetime) -> Item | None:
         imdb_id=_imdb_id(fields.attribute("imdbid") or fields.attribute("imdb")),
         year=_year(fields.count("year"), now),
         categories=fields.categories(),
-        download_volume_factor=1.0 if (factor := fields.decimal("downloadvolumefactor")) is None else factor,
+        flags=fields.flags(),
         minimum_ratio=fields.decimal("minimumratio"),
         minimum_seed_time_s=fields.count("minimumseedtime"),
         details_url=details_url,
@@ -133,6 +134,7 @@ class _Fields:
         self._texts: dict[str, str] = {}
         self._attributes: dict[str, str] = {}
         self._categories: list[str] = []
+        self._tags: set[str] = set()
         self._enclosures: list[tuple[str, str, str]] = []  # url, type, length
         for child in element:
             name = local_name(child)
@@ -149,6 +151,8 @@ class _Fields:
     def _add_attribute(self, name: str, value: str) -> None:
         if name == "category":
             self._categories.append(value)
+        elif name == "tag":
+            self._tags.add(value.strip().lower())
         else:
             self._attributes.setdefault(name, value)
 
@@ -212,6 +216,18 @@ class _Fields:
         lengths = [_whole_number(length.strip()) or 0 for _, _, length in self._enclosures]
         longest = max(lengths, default=0)
         return longest if longest >= SMALLEST_FILM_BYTES else _size_in(self.text("description"))
+
+    def flags(self) -> frozenset[IndexerFlag]:
+        """What the tags and the numbers that stand for the same tell."""
+        download, upload = self.decimal("downloadvolumefactor"), self.decimal("uploadvolumefactor")
+        told = {
+            IndexerFlag.FREELEECH: download == 0,
+            IndexerFlag.HALFLEECH: download == 0.5,
+            IndexerFlag.DOUBLE_UPLOAD: upload is not None and upload >= 2,
+            IndexerFlag.SCENE: "1" in (self.attribute("prematch"), self.attribute("haspretime")),
+            IndexerFlag.NUKED: self.attribute("nuked") == "1",
+        }
+        return frozenset(flag for flag in IndexerFlag if told.get(flag) or flag.value in self._tags)
 
     def categories(self) -> tuple[int, ...]:
         found = (_category_id(text) for text in self._categories[:MAX_CATEGORIES])

@@ -2,21 +2,26 @@
 
 import re
 import socket
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    Strict,
-    ValidationInfo,
-    field_validator,
+from pydantic import Field, SecretStr, field_validator
+
+from config.format_tables import Flag, FormatTable
+from config.guide import Guide, read_guide
+from config.judgement import (
+    Delay,
+    FormatName,
+    MinimumAvailability,
+    ProfileTable,
+    Restriction,
+    Selection,
+    Sizes,
+    TrashGuides,
 )
-
+from config.profiles import draft_of, merged_formats
+from config.schedules import Schedules
 from config.strings import (
     FailureReason,
     FilePattern,
@@ -27,53 +32,24 @@ from config.strings import (
     JobKind,
     ListenAddress,
     Name,
-    QualityName,
     TimeOfDay,
     TimeZone,
     WantedTitle,
-    without_control_characters,
 )
+from config.table import Array, NonEmptyArray, Table
 from config.units import MAX_WINDOW_CALLS, Bytes, CallWindow, FilePath, Seconds, Secret, Window
+from movies.custom_format import CustomFormat
 from movies.failure import ReasonChange, RetryPolicy, taxonomy
 from movies.movie import WantedMovie, parse_wanted
 from movies.profile import BUILTIN_PROFILES, Profile
 
 MAX_INT32 = 2**31 - 1
 
-Item = TypeVar("Item")
-Array = Annotated[tuple[Item, ...], Strict(False)]
-"""An array of the file, which arrives as a list."""
-
-
-def _with_entries(value: tuple[Item, ...]) -> tuple[Item, ...]:
-    if not value:  # pydantic's min_length would also be unhappy whenever no entry is valid
-        raise ValueError("expected at least one entry")
-    return value
-
-
-def _as_group(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-NonEmptyArray = Annotated[tuple[Item, ...], Strict(False), AfterValidator(_with_entries)]
-QualityGroup = Annotated[NonEmptyArray[QualityName], BeforeValidator(_as_group)]
-"""Qualities that are equals; one that stands alone is a group of one."""
 TmdbId = Annotated[int, Field(gt=0, le=MAX_INT32)]
 Rate = Annotated[Bytes, Field(le=MAX_INT32)]
 """Bytes a second; libtorrent counts them in 32 bits."""
 
 Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class Table(BaseModel):
-    """A table of the file: unknown keys are errors, nothing is converted, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-
-    @field_validator("*")
-    @classmethod
-    def _is_plain(cls, value: Any) -> Any:
-        return without_control_characters(value)
 
 
 def _host_name() -> str:
@@ -88,6 +64,8 @@ class Daemon(Table):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
     timezone: TimeZone = ""
+    start_wait: Seconds = Field(default=10.0, ge=0, le=600)
+    hang_limit: Seconds = Field(default=30.0, ge=5, le=3600)
     debug: bool = False
 
 
@@ -102,6 +80,7 @@ class Storage(Table):
 class Backup(Table):
     daily: TimeOfDay = "03:30"
     before_migration: bool = True
+    folder: FilePath | None = None
     binaries: FilePath | None = None
 
 
@@ -142,7 +121,7 @@ class Retry(Table):
     growth: float = Field(default=2.0, ge=1, le=100)
     cap: Seconds = Field(default=86400.0, gt=0)
     jitter: float = Field(default=0.5, ge=0, le=1)
-    reasons: dict[FailureReason, RetryReason] = {}
+    reasons: dict[FailureReason, RetryReason] = Field(default_factory=dict)
 
     @property
     def policy(self) -> RetryPolicy:
@@ -158,7 +137,13 @@ class Retry(Table):
 
 
 class QueueTable(Table):
-    limits: dict[JobKind, Annotated[int, Field(ge=1, le=1000)]] = {}
+    limits: dict[JobKind, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=dict)
+    lease: Seconds = Field(default=30.0, ge=6, le=3600)
+
+    @property
+    def duty_lease_s(self) -> float:
+        """A standing duty does without its node for half as long as a job."""
+        return self.lease / 2
 
 
 class Breaker(Table):
@@ -214,6 +199,8 @@ class Indexer(Table):
     timeout: Seconds = Field(default=60.0, gt=0, le=70)
     limits: Limits = Limits()
     seed_until: SeedUntil = SeedUntil()
+    required_flags: Array[Flag] = ()
+    tags: Array[Name] = ()
 
 
 class DownloadClientTable(Table):
@@ -257,42 +244,29 @@ class Stall(Table):
     metadata: Seconds = Field(default=600.0, gt=0)
 
 
-class ProfileTable(Table):
-    qualities: NonEmptyArray[QualityGroup]
-    cutoff: QualityName | None = None
-    upgrade: bool = True
-
-    @field_validator("qualities")
-    @classmethod
-    def _are_different(cls, groups: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
-        names = [name for group in groups for name in group]
-        if twice := [name for number, name in enumerate(names) if name in names[:number]]:
-            raise ValueError(f'"{twice[0]}" is named twice')
-        return groups
-
-    @field_validator("cutoff")
-    @classmethod
-    def _is_allowed(cls, cutoff: str | None, info: ValidationInfo) -> str | None:
-        groups = info.data.get("qualities")  # absent when they are wrong themselves
-        if cutoff is not None and groups is not None and not any(cutoff in group for group in groups):
-            raise ValueError(f'"{cutoff}" is not among the qualities')
-        return cutoff
-
-
 class Wanted(Table):
     profile: str | None = None
     root: FilePath | None = None
     tmdb: Array[TmdbId] = ()
     imdb: Array[ImdbId] = ()
     titles: Array[WantedTitle] = ()
+    tags: Array[Name] = ()
+    minimum_availability: MinimumAvailability = "released"
 
     def movies(self, *, profile: str, root: str) -> list[WantedMovie]:
-        found = [WantedMovie(tmdb_id=tmdb_id, profile=profile, root=root) for tmdb_id in self.tmdb]
-        found += [WantedMovie(imdb_id=imdb_id, profile=profile, root=root) for imdb_id in self.imdb]
-        for text in self.titles:
-            title, year = parse_wanted(text)
-            found.append(WantedMovie(title=title, year=year, profile=profile, root=root))
-        return found
+        identities: list[dict[str, Any]] = [{"tmdb_id": tmdb_id} for tmdb_id in self.tmdb]
+        identities += [{"imdb_id": imdb_id} for imdb_id in self.imdb]
+        identities += [dict(zip(("title", "year"), parse_wanted(text), strict=True)) for text in self.titles]
+        return [
+            WantedMovie(
+                **identity,
+                profile=profile,
+                root=root,
+                tags=self.tags,
+                minimum_availability=self.minimum_availability,
+            )
+            for identity in identities
+        ]
 
 
 def _as_written(value: Any) -> Any:
@@ -306,6 +280,7 @@ class Config(Table):
     daemon: Daemon = _as_written({})
     storage: Storage = Storage()
     backup: Backup = Backup()
+    schedules: Schedules = Schedules()
     api: Api = Api()
     queue: QueueTable = QueueTable()
     retry: Retry = Retry()
@@ -316,22 +291,32 @@ class Config(Table):
     indexers: Array[Indexer] = ()
     download_clients: Array[DownloadClient] = _as_written([{"name": "builtin", "type": "builtin"}])
     stall: Stall = Stall()
-    profiles: dict[Name, ProfileTable] = {}
-    wanted: dict[Name, Wanted] = {}
+    trash_guides: TrashGuides = _as_written({})
+    profiles: dict[Name, ProfileTable] = Field(default_factory=dict)
+    formats: dict[FormatName, FormatTable] = Field(default_factory=dict)
+    sizes: Sizes = Sizes()
+    selection: Selection = Selection()
+    delays: Array[Delay] = ()
+    restrictions: Array[Restriction] = ()
+    wanted: dict[Name, Wanted] = Field(default_factory=dict)
 
-    @property
+    @cached_property
+    def guide(self) -> Guide:
+        """The guides, read from their folder when first asked for; without files if nothing in the file names them."""
+        tables: list[ProfileTable | FormatTable] = [*self.profiles.values(), *self.formats.values()]
+        is_used = self.sizes.trash is not None or any(table.trash_id is not None for table in tables)
+        return read_guide(self.trash_guides.path) if is_used else Guide(folder=self.trash_guides.path)
+
+    @cached_property
     def all_profiles(self) -> dict[str, Profile]:
         """The built-in profiles and the file's own, which win over them."""
-        own = {
-            name: Profile(
-                name=name,
-                groups=table.qualities,
-                cutoff=table.cutoff or table.qualities[0][0],
-                upgrade=table.upgrade,
-            )
-            for name, table in self.profiles.items()
-        }
+        own = {name: draft_of(table, self.guide).profile(name) for name, table in self.profiles.items()}
         return {**BUILTIN_PROFILES, **own}
+
+    @cached_property
+    def all_formats(self) -> dict[str, CustomFormat]:
+        """The file's custom formats, and those that its profiles bring from the guides."""
+        return merged_formats(self.formats, self.profiles, self.guide)
 
     def wanted_movies(self) -> list[tuple[str, WantedMovie]]:
         """Every movie the file asks for, with its block's name; profile and root filled in."""

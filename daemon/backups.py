@@ -12,7 +12,7 @@ from pathlib import Path
 from actors.base import Fatal
 from config.schema import Config
 from storage import backup, backup_folder
-from storage.backup import Backup
+from storage.backup import Backup, OnStep
 from storage.backup_folder import Reason
 from storage.data_folder import DataFolder
 from storage.embedded import EmbeddedPostgres, dsn_of_running
@@ -22,23 +22,30 @@ from storage.migration import known_migrations
 from storage.postgres_programs import Programs, start_plainly
 
 EXIT_NO_BACKUP = 6
-LOCK_WAIT_S = 10.0
 STOP_LIMIT_S = 30.0
 
 
-def folder_of(data_dir: Path) -> Path:
+def folder_of(config: Config) -> Path:
     """Where a daemon's backups gather."""
-    return data_dir / "backups"
+    return config.backup.folder or config.daemon.data_dir / "backups"
 
 
-def keep_one(folder: Path, reason: Reason, *, dsn: str, programs: Programs, schema: int | None = None) -> Path:
-    """One more backup in `folder`, of a database with `schema` (None: this program's). Raises as `back_up` does."""
+def keep_one(
+    folder: Path,
+    reason: Reason,
+    *,
+    dsn: str,
+    programs: Programs,
+    schema: int | None = None,
+    on_step: OnStep = lambda step, size_bytes: None,
+) -> Path:
+    """One more backup in `folder`, of a database with `schema` (None: this program's). For the rest see `back_up`."""
     return backup_folder.add(
         folder,
         reason,
         schema=known_migrations()[-1].version if schema is None else schema,
         now=datetime.now(UTC),
-        make=lambda target: backup.back_up(dsn, target, programs=programs),
+        make=lambda target: backup.back_up(dsn, target, programs=programs, on_step=on_step),
     )
 
 
@@ -66,7 +73,7 @@ def back_up_by_hand(config: Config, target: Path | None, *, binaries: Path | Non
     programs = Programs(binaries=binaries or config.backup.binaries)
     with _database(config, binaries=binaries) as dsn:
         if target is None:
-            return keep_one(folder_of(config.daemon.data_dir), Reason.ASKED, dsn=dsn, programs=programs)
+            return keep_one(folder_of(config), Reason.ASKED, dsn=dsn, programs=programs)
         return backup.back_up(dsn, target.absolute(), programs=programs).path
 
 
@@ -76,7 +83,7 @@ def restore_by_hand(config: Config, source: Path, *, binaries: Path | None) -> B
     backup.read_backup(source, programs=programs)  # before anything is started or made for it
     dsn = config.storage.dsn.get_secret_value()
     with contextlib.ExitStack() as parts:
-        folder = parts.enter_context(_locked(config.daemon.data_dir, wait_s=LOCK_WAIT_S))
+        folder = parts.enter_context(_locked(config.daemon.data_dir, wait_s=config.daemon.start_wait))
         if not dsn:
             dsn = parts.enter_context(_started(folder, binaries=binaries))
         return backup.restore(dsn, source, scratch=folder.path, programs=programs)

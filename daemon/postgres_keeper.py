@@ -8,7 +8,7 @@ from storage.embedded import EmbeddedPostgres
 from storage.errors import PostgresFailed
 
 LOOK_EVERY_S = 1.0
-MAX_WAIT_S = 10.0
+MAX_WAIT_S = 4.0
 
 
 class PostgresKeeper:

@@ -23,7 +23,9 @@ import prometheus_client
 from actors.address import Address
 from actors.base import EXIT_IN_USE, Fatal
 from actors.health import HealthBoard
-from config.loading import ConfigError, load
+from config.digest import digest_of
+from config.loading import load
+from config.mistakes import ConfigError
 from config.schema import Config
 from daemon.backups import before_migration, folder_of
 from daemon.postgres_keeper import PostgresKeeper
@@ -33,8 +35,8 @@ from daemon.stacks import stacks
 from daemon.tree import homes, lanes, root_arguments
 from metrics import logs
 from metrics.catalogue import Catalogue
-from movies.decision import Reason
-from storage import acquisition, movies
+from movies.verdict import Reason
+from storage import acquisition, movie_titles, movies
 from storage.backup_folder import newest_of
 from storage.data_folder import DataFolder
 from storage.database import Connection, Database
@@ -58,6 +60,7 @@ class Daemon:
     def __init__(self, config: Config, *, config_path: Path) -> None:
         self._config = config
         self._config_path = config_path
+        self._config_digest = digest_of(config_path)
         self._spawner = Spawner()
         self._health = HealthBoard()
         self._metrics = Catalogue(prometheus_client.CollectorRegistry())
@@ -108,7 +111,7 @@ class Daemon:
     def _data_folder(self) -> Iterator[DataFolder]:
         folder = DataFolder(self._config.daemon.data_dir)
         try:
-            folder.lock()
+            folder.lock(wait_s=self._config.daemon.start_wait)
         except DataFolderLocked as error:
             raise Fatal(str(error), exit_code=EXIT_IN_USE) from error
         except OSError as error:
@@ -150,12 +153,13 @@ class Daemon:
             )
             self._keeper.start()
             dsn = postgres.dsn
-        backups = folder_of(folder.path)
+        backups = folder_of(self._config)
         programs = Programs(binaries=self._config.backup.binaries, spawn=self._spawner.spawn)
         database = Database(
             dsn,
             application="understudy",
             call_limit_s=self._config.storage.call_limit,
+            node_wait_s=self._config.daemon.start_wait,
             on_call=self._database_called,
             before_migration=before_migration(self._config, backups, dsn=dsn, programs=programs, log=self._saved),
             backup_of=lambda schema: newest_of(backups, schema),
@@ -189,7 +193,13 @@ class Daemon:
             health=self._health,
             api={
                 "listening": listening,
-                "settings": {"dsn": database.dsn, "api_key": key, "call_limit_s": self._config.storage.call_limit},
+                "settings": {
+                    "dsn": database.dsn,
+                    "api_key": key,
+                    "call_limit_s": self._config.storage.call_limit,
+                    "config": str(self._config_path.absolute()),
+                    "config_digest": self._config_digest,
+                },
             },
             on_ready=lambda connection: self._bring_wanted_in(connection, runtime),
             is_database_starting=lambda: self._keeper is not None and self._keeper.is_starting,
@@ -239,6 +249,7 @@ class Daemon:
     def _bring_wanted_in(self, connection: Connection, runtime: Runtime) -> None:
         """The file's wants become claims, what nobody can do any more is put right, and what is left is searched."""
         runtime.restore_breakers(connection)
+        movie_titles.refresh(connection)
         claims, prefix = [], f"file:{runtime.node}:"
         root = str(self._config.roots[0].path)
         for block, wanted in self._config.wanted_movies():

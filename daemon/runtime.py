@@ -1,7 +1,8 @@
 """What the parts of a running daemon share: made once, handed to each."""
 
+import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +19,13 @@ from actors.breaker import (
 )
 from actors.dead_letters import DeadLetter, DeadLetters
 from actors.health import HealthBoard
+from actors.judge import Judge
 from actors.messages import WakeUp
 from actors.zombies import Zombies
 from config.schema import Breaker as BreakerTable
 from config.schema import Config
 from daemon import tree_health
+from daemon.judging import make_judge
 from daemon.spawner import Spawner
 from metrics import logs
 from metrics.catalogue import BREAKER_STATES, Catalogue
@@ -58,13 +61,23 @@ class Runtime:
     addresses: dict[str, Address] = field(default_factory=dict)
     zombies: Zombies = field(default_factory=Zombies)
     progress: ProgressWriter = field(init=False)
+    judge: Judge = field(init=False)
     root: Callable[[], Supervisor | None] = lambda: None
 
     def __post_init__(self) -> None:
         self.progress = ProgressWriter(self.database)
+        self.judge = make_judge(self.config, metrics=self.metrics, health=self.health, breaker=self.breaker)
         self.dead_letters = DeadLetters(on_letter=self._message_lost)
         self.metrics.zombies.set_function(self.zombies.count)
         self.metrics.parked.set_function(lambda: len(tree_health.parked(self.describe_tree())))
+
+    def spawn_holding_folder(self, argv: Sequence[str], pass_fds: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
+        """Start a process that has our ports, and the data folder's lock: should it outlive us, the next daemon waits.
+
+        It does for a moment when a daemon is killed that has just begun.
+        """
+        held = [] if self.folder.lock_fd is None else [self.folder.lock_fd]
+        return self.spawner.spawn(argv, [*pass_fds, *held])
 
     def describe_tree(self) -> list[dict[str, Any]]:
         """The children of root as plain facts; [] before they are started."""

@@ -15,7 +15,7 @@ A group that crashes too often is parked and the rest goes on; only queue and ro
 
 import importlib.util
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,9 +32,8 @@ from actors.indexer import ClientTerms, Indexer
 from actors.messages import Work, WorkCrashed, WorkReturned
 from actors.queue import Lane, Queue
 from actors.restarts import Backoff
-from actors.selector import IndexerTerms, Selector
+from actors.selector import Selector
 from config.schema import Builtin, Config, Root
-from config.schema import Indexer as IndexerTable
 from daemon.answers import answers
 from daemon.clients import home_of, make_download_client, make_torznab, mappings_of
 from daemon.runtime import DATABASE, MAX_ZOMBIES, Runtime
@@ -64,7 +63,7 @@ def root_arguments(runtime: Runtime) -> dict[str, Any]:
             deadline_s=60.0,
             breaker=runtime.breaker(DATABASE),
         ),
-        _group(runtime, "selectors", [Child(name="selector", actor=Selector, arguments=_selector(runtime))]),
+        _group(runtime, "selectors", [inside(runtime, "selector", Selector, _selector(runtime))]),
         _group(runtime, "indexers", _indexers(runtime)),
         _group(runtime, "downloaders", _downloaders(runtime)),
         _group(runtime, "importers", _importers(runtime)),
@@ -73,11 +72,9 @@ def root_arguments(runtime: Runtime) -> dict[str, Any]:
             runtime,
             "monitors",
             [
-                Child(name="health_monitor", actor=HealthMonitor, arguments=_health_monitor(runtime)),
-                Child(
-                    name="event_counter",
-                    actor=EventCounter,
-                    arguments={"database": runtime.database, "metrics": runtime.metrics},
+                inside(runtime, "health_monitor", HealthMonitor, _health_monitor(runtime)),
+                inside(
+                    runtime, "event_counter", EventCounter, {"database": runtime.database, "metrics": runtime.metrics}
                 ),
             ],
         ),
@@ -85,6 +82,11 @@ def root_arguments(runtime: Runtime) -> dict[str, Any]:
     ]
     arguments = _supervision(runtime, children)
     return arguments | {"hooks": replace(arguments["hooks"], zombie_limit=MAX_ZOMBIES)}
+
+
+def inside(runtime: Runtime, name: str, actor: type[Supervised], arguments: Mapping[str, Any]) -> Child:
+    """An actor that calls nothing outside."""
+    return Child(name=name, actor=actor, arguments=arguments, deadline_s=runtime.config.daemon.hang_limit)
 
 
 def _http(runtime: Runtime) -> Child:
@@ -162,6 +164,7 @@ def _queue(runtime: Runtime) -> dict[str, Any]:
         "on_ready": runtime.on_ready,
         "has_begun": runtime.has_begun,
         "limits": runtime.config.queue.limits,
+        "lease_s": runtime.config.queue.lease,
         "is_database_starting": runtime.is_database_starting,
         "chance": random.random,
     }
@@ -178,12 +181,7 @@ def _worker(runtime: Runtime) -> dict[str, Any]:
 
 
 def _selector(runtime: Runtime) -> dict[str, Any]:
-    terms = {indexer.name: _terms(indexer) for indexer in runtime.config.indexers}
-    return _worker(runtime) | {"profiles": runtime.config.all_profiles, "terms": terms}
-
-
-def _terms(indexer: IndexerTable) -> IndexerTerms:
-    return IndexerTerms(priority=indexer.priority, minimum_seeders=indexer.minimum_seeders)
+    return _worker(runtime) | {"judge": runtime.judge}
 
 
 def _indexers(runtime: Runtime) -> list[Child]:
@@ -211,13 +209,13 @@ def _indexers(runtime: Runtime) -> list[Child]:
                 "torznab": make_torznab(indexer, runtime.metrics),
                 "breaker": runtime.breaker(indexer_lane(indexer.name)),
                 "health": runtime.health,
-                "terms": _terms(indexer),
-                "profiles": config.all_profiles,
+                "judge": runtime.judge,
                 "clients": clients,
                 "rss_interval_s": indexer.rss_interval,
                 "seed_ratio": indexer.seed_until.ratio,
                 "seed_time_s": indexer.seed_until.time_s,
                 "progress_writer": runtime.progress,
+                "lease_s": config.queue.duty_lease_s,
             },
         )
         for indexer in config.indexers
@@ -244,6 +242,7 @@ def _downloaders(runtime: Runtime) -> list[Child]:
                 "remove": client.remove,
                 "poll_interval_s": client.poll_interval,
                 "progress_writer": runtime.progress,
+                "lease_s": config.queue.duty_lease_s,
             },
         )
         for client in config.download_clients
@@ -280,7 +279,7 @@ def _importer(runtime: Runtime, root: Root) -> Child:
                     home_of(client, node=runtime.node): mappings_of(client) for client in config.download_clients
                 },
             ),
-            "profiles": config.all_profiles,
+            "judge": runtime.judge,
             "helper": helper,
             "breaker": runtime.breaker(lane),
             "health": runtime.health,
@@ -318,4 +317,4 @@ def standing_facts(config: Config) -> list[tuple[str, str]]:
 
 
 def _api(runtime: Runtime) -> dict[str, Any]:
-    return {"spawn": runtime.spawner.spawn, "answers": answers(runtime), **runtime.api}
+    return {"spawn": runtime.spawn_holding_folder, "answers": answers(runtime), **runtime.api}

@@ -13,7 +13,7 @@ BREAKER_OUTCOMES = ("success", "error", "not_permitted")
 DEAD_LETTER_REASONS = ("crashed", "hung", "abandoned", "overflow", "stopped", "gone")
 OTHER = "other"
 """Where a label's value is none of its closed set."""
-PRUNED_TABLES = ("jobs", "job_errors", "events", "releases", "downloads", "progress", "ticks")
+PRUNED_TABLES = ("jobs", "job_errors", "events", "releases", "decisions", "downloads", "progress", "ticks")
 TRANSFER_METHODS = ("hardlink", "reflink", "copy")
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600)
 
@@ -58,6 +58,7 @@ class Catalogue:
             "indexer_answers_refused_total", "Answers that could not be used.", "indexer", "reason"
         )
         self.verdicts = self._counter("releases_decided_total", "Releases judged.", "verdict")
+        self.format_timeouts = self._counter("format_timeouts_total", "Patterns that took too long with a name.")
         self.rejections = self._counter("release_rejections_total", "Why releases were not taken.", "reason")
         self.grabs = self._counter("grabs_total", "Releases grabbed.", "client")
         self.downloads_failed = self._counter("downloads_failed_total", "Downloads that failed.", "client")
@@ -128,6 +129,11 @@ class Catalogue:
         for (kind, reason), number in counted.items():
             self.dead_jobs.labels(kind=kind, reason=reason).set(number)
 
+    def last_free_bytes(self, root: str) -> int | None:
+        """What was last seen free in a root; None: this process has not looked."""
+        samples = [sample for metric in self.free_bytes.collect() for sample in metric.samples]
+        return next((int(sample.value) for sample in samples if sample.labels["root"] == root), None)
+
     def watch_clients(self, names: Iterable[str]) -> None:
         for name in names:
             self.grabs.labels(client=name)
@@ -144,7 +150,7 @@ class Catalogue:
             self.dead_letters.labels(reason=reason)
         for table in PRUNED_TABLES:
             self.pruned_rows.labels(table=table)
-        for verdict in ("accepted", "rejected"):
+        for verdict in ("accepted", "pending", "rejected"):
             self.verdicts.labels(verdict=verdict)
         for method in TRANSFER_METHODS:
             self.imports.labels(method=method)

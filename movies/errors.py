@@ -4,6 +4,8 @@ MovieError
 ├── UnknownQuality   a quality name that is not in the table
 ├── BadProfile       a profile whose groups, cutoff or names contradict each other
 ├── BadPattern       a naming pattern with a token nobody knows
+├── BadRegex         a regular expression that does not compile
+├── BadFormat        a custom format, or a document of the guides, that nobody can judge by
 └── BadWanted        a wanted line without a title
 """
 
@@ -28,6 +30,14 @@ class BadProfile(MovieError, ValueError):
 
 class BadPattern(MovieError, ValueError):
     """A naming pattern that cannot be rendered."""
+
+
+class BadRegex(MovieError, ValueError):
+    """A regular expression that does not compile."""
+
+
+class BadFormat(MovieError, ValueError):
+    """A custom format without conditions, or a document of the guides in another shape than theirs."""
 
 
 class BadWanted(MovieError, ValueError):

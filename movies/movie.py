@@ -48,6 +48,7 @@ class WantedMovie:
     """A movie somebody asks for, known by title and year, by an id, or by both.
 
     `imdb_id` is written "tt0133093". `root` is a root folder's path; `None` leaves the choice to the daemon.
+    `minimum_availability` is announced, in_cinemas or released.
     """
 
     title: str | None = None
@@ -56,6 +57,8 @@ class WantedMovie:
     imdb_id: str | None = None
     profile: str
     root: str | None = None
+    tags: tuple[str, ...] = ()
+    minimum_availability: str = "released"
 
 
 _TITLE_AND_YEAR = re.compile(r"(.*\S)\s*\((\d{4})\)", re.DOTALL)

@@ -1,5 +1,6 @@
-"""Quality profiles: which qualities are allowed, in which order, and from where on a film is good enough."""
+"""Profiles: which qualities are allowed, in which order, what custom formats are worth, and what is good enough."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from movies.errors import BadProfile
@@ -12,12 +13,20 @@ class Profile:
 
     `cutoff` is a quality of one of the groups: a file of that group or better is not replaced by a better quality.
     `upgrade` false means that whatever was imported first stays.
+    `format_scores` by the names of custom formats; a release's add up. A release under `minimum_score` is not taken; a
+    film of `cutoff_score` or more is not replaced for a higher score, others only by one that is higher by
+    `score_increment`. `language` is one that the release must have, "Original" the movie's own, `None` any.
     """
 
     name: str
     groups: tuple[tuple[str, ...], ...]
     cutoff: str
     upgrade: bool = True
+    format_scores: Mapping[str, int] = field(default_factory=dict, hash=False)
+    minimum_score: int = 0
+    cutoff_score: int = 0
+    score_increment: int = 1
+    language: str | None = None
     _ranks: dict[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -1,204 +1,276 @@
-"""The words of release names: one table of rules, compiled into one lexer that runs over a name once.
+"""The tokens of a release name: its words, split once, and what they mean where they stand.
 
-The lexer reads a flattened copy of the name: lower case, separators as spaces, of the same length, so that positions
-carry over. In the rules "~" stands for an optional separator. Rules are tried in order at each word's start; none
-repeats without a bound, so the lexer is linear in the length of the name.
+A word or a row of words is looked up in the vocabulary, the longest row first; words with a number in them ("1080p",
+"S01E02", "DDP5.1") are read by their shape. Each word is looked at a bounded number of times, so the work is linear.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 from movies.languages import LANGUAGE_CODES, LANGUAGE_WORDS, SHORT_LANGUAGE_CODES
+from movies.vocabulary import COUNTED, VOCABULARY, Branch, Kind, TokenKind
+
+FIRST_YEAR, LAST_YEAR = 1880, 2045  # later ones ("2046", "2049") are titles so far
+
+_PLAIN_MARKS = {".": " ", "_": " ", "\u00a0": " ", "\u2019": "'", "`": "'", "\u00b4": "'"}
+_WORD = re.compile(r"([^\W_]+)")
+_WORD_WITH_PLUS = re.compile(r"(dd\+|[^\W_]+(?:\+(?!\w))?)")  # "DD+5.1", "HDR10+"
+_JOINTS = frozenset(" -'=")
+_EDITION_NOUNS = frozenset({"cut", "edition", "version", "collection"})
+_COUNT = re.compile(r"[0-9]{1,8}")
+_LOW_CHANNELS = frozenset({"0", "1", "2"})
+_MONTHS = frozenset(f"{month:02}" for month in range(1, 13))
+_DAYS = frozenset(f"{day:02}" for day in range(1, 32))
+_NUMBERED = re.compile(
+    r"(?P<before>.{0,30}\D)?(?P<lines>\d{3,4}[pi])"
+    r"|(?P<size>\d{3,4}x\d{3,4})"
+    r"|(?P<episode>.{0,40}?s\d{1,4}e\d{1,4}(?:[ev]\d{1,4}){0,9}|\d{1,2}x\d{2,3})"
+    r"|(?P<season>s\d\d)"
+    r"|(?P<repair>re(?:pack|rip)[2-9])"
+    r"|\d{0,3}(?P<version>v[2-9])"
+    r"|(?P<imdb>tt\d{7,8})"
+    r"|tmdb(?:id)?(?P<tmdb>\d{1,8})"
+    r"|(?P<several>[1-8])ch"
+    r"|(?P<sound>ddp?a?|aac|e?ac3|dts|ma|hd|hra?|x|flac|l?pcm|truehd|opus|atmos)(?P<front>[1-9])(?P<low>[0-2])?"
+    r"|\dx(?P<language>[a-z]{2,10})"
+)
 
 
-class Kind(StrEnum):
-    """What a token tells about a release."""
+class Token(NamedTuple):
+    """A recognised row of a name's words, [first, end) in the list of words; `value` "" is the words themselves."""
 
-    IMDB_ID = "imdb_id"
-    TMDB_ID = "tmdb_id"
-    EPISODE = "episode"
-    SEASON = "season"
-    YEAR = "year"
-    RESOLUTION = "resolution"
-    SOURCE = "source"
-    REMUX = "remux"
-    DISC = "disc"
-    CODEC = "codec"
-    AUDIO = "audio"
-    DYNAMIC_RANGE = "dynamic_range"
-    REVISION = "revision"
-    EDITION = "edition"
-    LANGUAGE = "language"
-    LANGUAGE_CODE = "language_code"
-    SHORT_LANGUAGE_CODE = "short_language_code"
-    SEVERAL_LANGUAGES = "several_languages"
-    HARDCODED_SUBS = "hardcoded_subs"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Token:
-    """One recognised stretch of a name.
-
-    `value` is the rule's value, or the flattened text where the rule has none. A strong token is no word of any
-    language, so a title cannot contain it; a weak one means something only after the title.
-    """
-
-    kind: Kind
+    kind: TokenKind
     value: str
-    start: int
+    first: int
     end: int
     is_strong: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TokenRule:
-    """How one token is written; `value` "" takes the flattened text, `meanings` translates it."""
-
-    kind: Kind
-    pattern: str
-    value: str = ""
-    is_strong: bool = True
-    meanings: Mapping[str, str] | None = None
+Tail = Mapping[TokenKind, Sequence[Token]]  # the tokens of a name's technical part
 
 
-def _one_of(words: Iterable[str]) -> str:
-    return "|".join(sorted(words, key=len, reverse=True))
+class Name:
+    """A release name split into words; `flat` is the text in lower case with plain separators, of the same length."""
+
+    __slots__ = ("ends", "flat", "starts", "text", "words")
+
+    def __init__(self, text: str) -> None:
+        flat = text.lower()
+        if len(flat) != len(text):  # a few letters grow in lower case ("İ")
+            flat = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+        for mark, plain in _PLAIN_MARKS.items():
+            flat = flat.replace(mark, plain)
+        self.text, self.flat = text, flat
+        pieces = (_WORD_WITH_PLUS if "+" in flat else _WORD).split(flat)  # gap, word, gap, word, ..., gap
+        bounds = list(accumulate(map(len, pieces)))
+        self.words = pieces[1::2]
+        self.starts = bounds[:-1:2]
+        self.ends = bounds[1::2]
+
+    def is_joined(self, place: int) -> bool:
+        """Say whether one plain separator parts a word from the next one."""
+        return (
+            place + 1 < len(self.words)
+            and self.starts[place + 1] - self.ends[place] == 1
+            and self.flat[self.ends[place]] in _JOINTS
+        )
+
+    def word_at(self, position: int) -> int:
+        """Return the place of the first word that begins at or after a position in the text."""
+        return bisect_left(self.starts, position)
+
+    def written(self, first: int, end: int) -> str:
+        """Return words as they are written in the name."""
+        return self.text[self.starts[first] : self.ends[end - 1]]
 
 
-def _strong(kind: Kind, value: str, pattern: str) -> TokenRule:
-    return TokenRule(kind=kind, value=value, pattern=pattern)
+def tokenize(name: Name) -> list[Token]:
+    """Return the tokens of a name from left to right; two may share a word ("BD1080p")."""
+    tokens: list[Token] = []
+    free = 0  # the first word that no token has
+    for place, word in enumerate(name.words):
+        if place < free:
+            continue
+        branch = VOCABULARY.get(word)
+        if branch is not None:
+            free = _read_known(name, place, branch, tokens)
+        if free <= place and not word.isalpha():
+            free = _read_numbered(name, place, tokens)
+    return tokens
 
 
-def _weak(kind: Kind, value: str, pattern: str) -> TokenRule:
-    return TokenRule(kind=kind, value=value, pattern=pattern, is_strong=False)
+def by_kind(tokens: Iterable[Token]) -> dict[TokenKind, list[Token]]:
+    """Return tokens by their kinds, in the order of the name."""
+    found: dict[TokenKind, list[Token]] = {}
+    for token in tokens:
+        if token.kind in found:
+            found[token.kind].append(token)
+        else:
+            found[token.kind] = [token]
+    return found
 
 
-def _language(kind: Kind, words: Mapping[str, str], prefix: str = "") -> TokenRule:
-    meanings = {word.replace("~", ""): name for word, name in words.items()}
-    return TokenRule(kind=kind, pattern=f"{prefix}(?:{_one_of(words)})", is_strong=False, meanings=meanings)
+def _read_known(name: Name, first: int, branch: Branch, tokens: list[Token]) -> int:
+    """Add the token of the longest row in the vocabulary that begins at a word; where it ends, or `first`."""
+    meaning, end, place = branch.meaning, first + 1, first
+    while branch.followers and name.is_joined(place):
+        place += 1
+        follower = branch.followers.get(name.words[place])
+        if follower is None:
+            break
+        branch = follower
+        if branch.meaning is not None:
+            meaning, end = branch.meaning, place + 1
+    if meaning is None:
+        return first
+    kind, value, is_strong = meaning
+    if kind is Kind.EDITION_HEAD:
+        return _read_edition(name, first, end, tokens, bare=value)
+    if value == COUNTED:
+        if not name.is_joined(end - 1) or not _COUNT.fullmatch(name.words[end]):
+            return first
+        value, end = name.words[end], end + 1
+    elif kind is Kind.SUBTITLES:
+        end = _end_of_subtitles(name, end)
+    tokens.append(Token(kind, value, first, end, is_strong))
+    return end
 
 
-_HEADED = (
-    "director'?s?|collector'?s?|extended|theatrical|ultimate|special|final|assembly|imperial|diamond|signature|"
-    "international|deluxe|definitive|anniversary|criterion|producer'?s?|rogue|hunter|super|premium|limited"
-)
-_CODES = _one_of(LANGUAGE_CODES)
+def _read_edition(name: Name, first: int, end: int, tokens: list[Token], *, bare: str) -> int:
+    """Add an edition: a kind with its noun ("Final Cut"), or a kind that needs none; where it ends, or `first`.
 
-RULES: tuple[TokenRule, ...] = (
-    _strong(Kind.IMDB_ID, "", r"tt\d{7,8}"),
-    _strong(Kind.TMDB_ID, "", r"tmdb(?:id)?[ =-]?\d{1,8}"),
-    _strong(Kind.EPISODE, "", r"s\d{1,4}~e\d{1,4}(?:~?(?:e|v)\d{1,4}){0,9}|(?<!^)\d{1,2}x\d{2,3}"),
-    _strong(Kind.EPISODE, "", r"(?:19|20)\d\d[ -](?:0[1-9]|1[0-2])[ -](?:0[1-9]|[12]\d|3[01])"),
-    _weak(Kind.SEASON, "", r"s\d\d(?:~s?\d\d)?|(?:seasons?|episodes?)~\d{1,3}"),
-    _strong(Kind.RESOLUTION, "1080i", r"1080i"),
-    _strong(Kind.RESOLUTION, "1080p", r"4kto1080p|fhd"),
-    _strong(Kind.RESOLUTION, "2160p", r"4k"),
-    _weak(Kind.RESOLUTION, "uhd", r"(?:ultra~hd|uhd)(?=[ -](?:blu|bd|web|hdtv|remux|hdr))"),
-    _strong(Kind.RESOLUTION, "", r"\d{3,4}x\d{3,4}"),
-    _weak(Kind.YEAR, "", r"(?:18[89]|19\d|20[0-3])\d|204[0-5]"),  # later ones ("2046", "2049") are titles so far
-    # picture: cinema and pre-release first, so that "hdcam" is no "hd" of anything
-    _strong(Kind.SOURCE, "workprint", r"workprint"),
-    _strong(Kind.SOURCE, "cam", r"(?:new ?)?(?:hq|hd)~cam(?:~rip)?|(?:new)?cam~rip|newcam"),
-    _strong(Kind.SOURCE, "telesync", r"telesynch?|hd~ts(?:~rip)?|tsrip|p(?:re)?dvd(?:rip)?"),
-    _strong(Kind.SOURCE, "telecine", r"telecine|hd~tc(?:~rip)?|tcrip"),
-    _strong(Kind.SOURCE, "screener", r"(?:dvd|bd|br|web|hd)~scr(?:eener)?"),
-    _strong(Kind.SOURCE, "hddvd", r"hd~dvd(?:rip)?"),
-    _strong(Kind.SOURCE, "dvdr", r"(?:\d{1,2}~?x~?)?(?:dvd~r|dvd~?[59])|full~dvd"),
-    _strong(Kind.SOURCE, "dvd", r"(?:hd)?dvd~?(?:rip|mux)"),
-    _strong(Kind.SOURCE, "rawhd", r"raw~hd"),
-    _strong(Kind.SOURCE, "hdtv", r"u?hd~tv(?:~rip)?"),
-    _strong(Kind.SOURCE, "sdtv", r"pdtv|sdtv|dsr(?:ip)?|(?:tv|sat|dtv|dvb)~rip|dvb"),
-    _strong(Kind.SOURCE, "webrip", r"web~(?:dl)?rip|web~cap|webmux|(?:hd|uhd)~rip"),
-    _strong(Kind.SOURCE, "webdl", r"web~dl(?:mux)?|web~hd|itunes~hd|amazonhd|netflix~?u?hd"),
-    _strong(Kind.DISC, "disc", r"bd~iso|bd~?(?:25|50|66|100)|bd~full|bd~dis[ck]|bdmv|video ts"),
-    _strong(Kind.DISC, "disc", r"(?:complete|full)~(?:uhd~)?blu~ray|blu~ray~iso"),
-    _strong(Kind.SOURCE, "bdremux", r"(?:uhd~)?(?:bd~|blu~ray~|uhd~?)remux"),
-    _strong(Kind.SOURCE, "bdrip", r"(?:uhd~)?bd~(?:rip|mux)|(?:m|uhd)?br~rip"),
-    _strong(Kind.SOURCE, "bluray", r"(?:m|(?:uhd|hd)~)?blu~ray(?:~rip)?|uhd~bd"),
-    _strong(Kind.REMUX, "remux", r"(?:hybrid~)?remux"),
-    # codecs
-    _strong(Kind.CODEC, "x264", r"[xh]~264|x~?264hi10p"),
-    _strong(Kind.CODEC, "x265", r"[xh]~265|hevc"),
-    _strong(Kind.CODEC, "xvid", r"xvid|divx(?:\d)?"),
-    _strong(Kind.CODEC, "avc", r"avc"),
-    _strong(Kind.CODEC, "vc1", r"vc~1"),
-    _strong(Kind.CODEC, "mpeg2", r"mpeg~2"),
-    _strong(Kind.CODEC, "av1", r"av1|vp9"),
-    _strong(Kind.CODEC, "10bit", r"(?:8|10|12)~bits?|hi10p?"),
-    _strong(Kind.AUDIO, "dts", r"dts(?:~(?:hd|x|es))?(?: ?(?:ma|hra?))?(?:~[2-7] ?[01])?"),
-    _strong(Kind.AUDIO, "truehd", r"true~hd(?:~[2-7] [01])?"),
-    _strong(Kind.AUDIO, "ac3", r"e?~?ac~?3(?:~[1-7] [01])?|dd[p+]{0,2} ?[1-7] ?[01]|ddpa?|dd\+"),
-    _strong(Kind.AUDIO, "aac", r"aac ?(?:[1-7] [01])?|flac ?(?:[1-7] [01])?|l?pcm|mp3"),
-    _weak(Kind.AUDIO, "other", r"atmos|opus|[257] [01]|[268]ch"),
-    _strong(Kind.DYNAMIC_RANGE, "hdr", r"hdr(?:10)?(?:\+|p(?:lus)?)?|dolby~vision|dovi"),
-    _weak(Kind.DYNAMIC_RANGE, "other", r"dv|sdr|hlg"),
-    # repairs
-    _strong(Kind.REVISION, "", r"re(?:pack|rip)\d?"),
-    _weak(Kind.REVISION, "", r"proper|real|v[2-9]"),
-    # editions: a kind with its noun, or a word that is an edition by itself
-    _weak(Kind.EDITION, "", rf"(?:\d\d in 1 |)(?:{_HEADED})(?: \w{{1,20}})?? (?:cut|edition|version)"),
-    _weak(Kind.EDITION, "", r"\d{2,3}(?:th|st|nd|rd)? anniversary(?: (?:cut|edition|version))?"),
-    _weak(Kind.EDITION, "", r"extended|theatrical|director'?s|uncut|unrated|uncensored|(?:4k )?remaster(?:ed)?"),
-    _weak(Kind.EDITION, "", r"restored|despeciali[sz]ed|imax|open~matte|fan~edit|[2-4]in1|ultimate|recut"),
-    # languages and subtitles; subtitles first, so that theirs are not taken for spoken ones
-    _weak(Kind.OTHER, "subtitles", rf"(?:soft|multi|multiple)?~?subs?~(?:{_CODES}|[a-z]{{2}})"),
-    _weak(Kind.OTHER, "subtitles", r"(?:soft|multi(?:ple)?|e|en|ru)?~?subs?"),
-    _weak(Kind.HARDCODED_SUBS, "generic", r"hc|subbed|hard~?(?:coded~)?subs?"),
-    _weak(Kind.HARDCODED_SUBS, "", rf"(?:{_CODES}|{_one_of(w for w in LANGUAGE_WORDS if w.isalpha())})subs?"),
-    _language(Kind.LANGUAGE, LANGUAGE_WORDS, prefix=r"(?:\dx)?"),
-    _language(Kind.LANGUAGE_CODE, LANGUAGE_CODES, prefix=r"(?:\dx)?"),
-    _weak(Kind.LANGUAGE_CODE, "Original", r"original"),
-    _weak(Kind.SEVERAL_LANGUAGES, "", r"dl|ml|dual~?(?:audio|lang)?|multi"),
-    _language(Kind.SHORT_LANGUAGE_CODE, SHORT_LANGUAGE_CODES),
-    # words that are tokens in the technical part only
-    _weak(Kind.SOURCE, "webdl", r"web"),
-    _weak(Kind.SOURCE, "cam", r"cam"),
-    _weak(Kind.SOURCE, "telesync", r"ts"),
-    _weak(Kind.SOURCE, "telecine", r"tc"),
-    _weak(Kind.SOURCE, "workprint", r"wp"),
-    _weak(Kind.SOURCE, "screener", r"scr(?:eener)?"),
-    _weak(Kind.SOURCE, "regional", r"r[1-9]|regional"),
-    _weak(Kind.SOURCE, "dvd", r"dvd"),
-    _weak(Kind.SOURCE, "bluray", r"bd"),
-    _weak(Kind.DISC, "disc", r"iso|untouched"),
-    _weak(Kind.OTHER, "", r"(?:dub(?:bed)?|limited|internal|complete|pal|ntsc|ws|fs|retail|line|hybrid|readnfo|3d)"),
-    _weak(Kind.OTHER, "", r"(?:amzn|nf|netflix|dsnp|hmax|max|hulu|atvp?|pcok|pmtp|it|stan|ma|cr|mkv|mp4|nordic|dub)"),
-)
-
-_SEPARATORS = {ord(c): " " for c in "._\t\r\n\u00a0\u3000"} | {0x2018: "'", 0x2019: "'", 0x2013: "-"}
-_END = r"(?=\W|$|\d{3,4}[pi](?!\w))"  # "bluray1080p" is two tokens
+    `bare` is the kind of token that its words are without a noun, "" for none.
+    """
+    noun = _edition_noun(name, first, end)
+    if noun < 0 and not bare:
+        return first
+    if name.words[first] == "anniversary":
+        if first > 0 and name.words[first - 1][0].isdecimal():
+            first -= 1
+        elif noun < 0:
+            return first
+    if noun >= 0:
+        bare, end = Kind.EDITION, noun + 1
+    tokens.append(Token(TokenKind(bare), "", first, end, False))
+    return end
 
 
-def _compile() -> re.Pattern[str]:
-    words = "|".join(f"(?P<r{i}>{rule.pattern.replace('~', '[ -]?')})" for i, rule in enumerate(RULES))
-    return re.compile(rf"(?<!\w)(?:{words}){_END}|(?<!\d)(?P<lines>\d{{3,4}}[pi])(?!\w)")
+def _edition_noun(name: Name, first: int, place: int) -> int:
+    """Return where the noun of an edition's kind is, after other kinds and at most one word; -1 if there is none.
+
+    So "Extended Director's Cut" and "Ultimate Rekall Edition" are one, but not the words around the year in
+    "The.Hunter.1980.Extended.Cut".
+    """
+    has_spare = True
+    while place - first < 6 and name.is_joined(place - 1):
+        word = name.words[place]
+        if word in _EDITION_NOUNS:
+            return place
+        branch = VOCABULARY.get(word)
+        if branch is None and word != "s":
+            if not has_spare or word.isdecimal():
+                break
+            has_spare = False
+        elif branch is not None and (branch.meaning is None or branch.meaning.kind is not Kind.EDITION_HEAD):
+            break
+        place += 1
+    return -1
 
 
-_LEXER = _compile()
+def _end_of_subtitles(name: Name, end: int) -> int:
+    """Pass the codes of the subtitles' languages, which are not spoken."""
+    words = name.words
+    while end < len(words) and name.starts[end] - name.ends[end - 1] <= 2:
+        if words[end] not in LANGUAGE_CODES and words[end] not in SHORT_LANGUAGE_CODES:
+            break
+        end += 1
+    return end
 
 
-def flatten(text: str) -> str:
-    """Return the text in lower case with plain separators, character for character."""
-    flat = text.lower()
-    if len(flat) != len(text):  # a few letters grow in lower case ("İ")
-        flat = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-    return flat.translate(_SEPARATORS)
+def _read_numbered(name: Name, place: int, tokens: list[Token]) -> int:
+    """Add the tokens of a word with digits, by its shape; where they end, or `place`."""
+    word, end = name.words[place], place + 1
+    if word.isdecimal():
+        return _read_number(name, place, tokens)
+    match = _NUMBERED.fullmatch(word)
+    if match is None:
+        return place
+    shape = match.lastgroup
+    if shape == "lines":
+        _read_glued(match["before"], place, tokens)
+        tokens.append(Token(Kind.RESOLUTION, match["lines"], place, end, True))
+    elif shape in ("front", "low"):
+        return _read_sound(name, match, place, tokens)
+    elif shape == "language":
+        spoken = LANGUAGE_WORDS.get(match["language"]) or LANGUAGE_CODES.get(match["language"])
+        if spoken is None:
+            return place
+        tokens.append(Token(Kind.LANGUAGE, spoken, place, end, False))
+    elif shape is not None and not (shape == "episode" and place == 0 and word[0].isdecimal()):  # "10x10"
+        kind, is_strong = _SHAPES[shape]
+        tokens.append(Token(kind, match[shape], place, end, is_strong))
+    return end
 
 
-def tokenize(flat: str) -> list[Token]:
-    """Return the tokens of a flattened name from left to right, without overlaps."""
-    return [_token(match) for match in _LEXER.finditer(flat)]
+_SHAPES: dict[str, tuple[TokenKind, bool]] = {
+    "size": (Kind.RESOLUTION, True),
+    "episode": (Kind.EPISODE, True),
+    "season": (Kind.SEASON, False),
+    "repair": (Kind.REVISION, True),
+    "version": (Kind.REVISION, False),
+    "imdb": (Kind.IMDB_ID, True),
+    "tmdb": (Kind.TMDB_ID, True),
+    "several": (Kind.CHANNELS, False),
+}
 
 
-def _token(match: re.Match[str]) -> Token:
-    name, text = match.lastgroup, match[0]
-    if name is None or name == "lines":
-        return Token(kind=Kind.RESOLUTION, value=text, start=match.start(), end=match.end(), is_strong=True)
-    rule = RULES[int(name[1:])]
-    value = rule.value or text
-    if rule.meanings is not None:
-        value = rule.meanings[re.sub(r"^\dx|[ -]", "", text)]
-    return Token(kind=rule.kind, value=value, start=match.start(), end=match.end(), is_strong=rule.is_strong)
+def _read_glued(before: str | None, place: int, tokens: list[Token]) -> None:
+    """Add the source that a resolution is glued to ("Bluray2160p")."""
+    branch = VOCABULARY.get(before) if before else None
+    if branch is not None and branch.meaning is not None and branch.meaning.kind is Kind.SOURCE:
+        kind, value, is_strong = branch.meaning
+        tokens.append(Token(kind, value, place, place + 1, is_strong))
+
+
+def _read_sound(name: Name, match: re.Match[str], place: int, tokens: list[Token]) -> int:
+    """Add a codec with its channels: "DDP5.1" is two words, "DD51" one."""
+    end, low = place + 1, match["low"]
+    if low is None:
+        if not (name.is_joined(place) and name.words[end] in _LOW_CHANNELS):
+            return place
+        low, end = name.words[end], end + 1
+    branch = VOCABULARY.get(match["sound"])
+    if branch is not None and branch.meaning is not None:
+        tokens.append(Token(Kind.AUDIO, branch.meaning.value, place, place + 1, True))
+    tokens.append(Token(Kind.CHANNELS, f"{match['front']}.{low}", place, end, False))
+    return end
+
+
+def _read_number(name: Name, place: int, tokens: list[Token]) -> int:
+    """Add a year, a date (of an episode) or channels ("5.1", also after the dots were lost)."""
+    words = name.words
+    word = words[place]
+    if len(word) == 4:
+        if not FIRST_YEAR <= int(word) <= LAST_YEAR:
+            return place
+        if _is_date(name, place):
+            tokens.append(Token(Kind.EPISODE, "", place, place + 3, True))
+            return place + 3
+        tokens.append(Token(Kind.YEAR, word, place, place + 1, False))
+        return place + 1
+    if len(word) == 1 and word != "0" and name.is_joined(place) and words[place + 1] in _LOW_CHANNELS:
+        tokens.append(Token(Kind.CHANNELS, f"{word}.{words[place + 1]}", place, place + 2, False))
+        return place + 2
+    return place
+
+
+def _is_date(name: Name, year: int) -> bool:
+    return (
+        name.is_joined(year)
+        and name.words[year + 1] in _MONTHS
+        and name.is_joined(year + 1)
+        and name.words[year + 2] in _DAYS
+    )

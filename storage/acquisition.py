@@ -15,19 +15,22 @@ from movies.events import (
     DownloadCompleted,
     DownloadGrabbed,
     DownloadStarted,
+    JobDied,
     MovieImported,
     MovieSearching,
     ReleaseChosen,
 )
 from movies.failure import RetryPolicy
 from movies.movie import DownloadId, DownloadState, MovieId, MovieState, ReleaseId
-from storage import downloads, events, jobs, movies, progress
+from storage import acquisition_errors, downloads, events, jobs, movies, progress
 from storage.database import Connection
 from storage.nodes import root_place
 
 SELECT_LANE = "select"
 ANY_CLIENT = "a download client"
 """What a grab waits for that no download client can take."""
+A_PENDING_RELEASE = "a pending release"
+"""What a choice waits for when all that speaks against a release will pass."""
 ANSWERS_WAIT_S = 60.0
 """How long a movie waits for an indexer that does not answer, before it is chosen among what others offered."""
 RUNNING = (
@@ -88,13 +91,15 @@ def select(
     delay_s: float = 0.0,
     attempt: int = 0,
     is_retry: bool = False,
+    waiting_for: str | None = None,
 ) -> None:
     """Choose a release for the movie in `delay_s` seconds. A retry may take one again that failed before.
 
+    One that waits for a pending release, `waiting_for`, is done as soon as another asks for it.
     The lock orders this after a `select` that is just ending: either that sees our verdicts, or we see it gone.
     """
     movies.lock(connection, movie_id)
-    jobs.enqueue(
+    job_id = jobs.enqueue(
         connection,
         "select",
         lane=SELECT_LANE,
@@ -105,6 +110,36 @@ def select(
         delay_s=delay_s,
         attempt=attempt,
     )
+    if job_id is None:
+        _hurry(connection, movie_id, delay_s=delay_s, attempt=attempt, is_retry=is_retry, waiting_for=waiting_for)
+    elif waiting_for is not None:
+        connection.execute("update jobs set waiting_for = %s where id = %s", (waiting_for, job_id))
+
+
+def _hurry(
+    connection: Connection,
+    movie_id: MovieId,
+    *,
+    delay_s: float,
+    attempt: int,
+    is_retry: bool,
+    waiting_for: str | None,
+) -> None:
+    """A `select` that waits for a pending release is also the one that is asked for now."""
+    connection.execute(
+        """update jobs set run_at = least(run_at, now() + make_interval(secs => %(delay_s)s)),
+               waiting_for = %(waiting_for)s, attempt = greatest(attempt, %(attempt)s),
+               payload = payload || case when %(is_retry)s then '{"is_retry": true}' else '{}' end::jsonb
+           where unique_key = %(key)s and state = 'ready' and waiting_for is not null""",
+        {
+            "delay_s": delay_s,
+            "waiting_for": waiting_for,
+            "attempt": attempt,
+            "is_retry": is_retry,
+            "key": f"select:{movie_id}",
+        },
+    )
+    jobs.wake(connection)
 
 
 def search_ended(connection: Connection, movie_id: MovieId) -> None:
@@ -246,7 +281,7 @@ def failed(
     The reason's delay is for taking the same release once more; where another is stored, that comes soon.
     """
     if policy.of(reason).is_spent(attempt):
-        jobs.bury(
+        letter = jobs.bury(
             connection,
             "select",
             lane=SELECT_LANE,
@@ -258,9 +293,13 @@ def failed(
             reason=reason,
             error=error,
         )
+        acquisition_errors.hand_over(connection, movie_id, to=letter)
+        died = JobDied(job_kind="select", reason=reason)
+        events.emit(connection, died, movie_id=movie_id, correlation_id=correlation_id)
         movies.fail(connection, movie_id, reason=error)
         outcome: Literal["retried", "dead"] = "dead"
     else:
+        acquisition_errors.note(connection, movie_id, attempt=attempt, reason=reason, error=error)
         select(
             connection,
             movie_id,
@@ -343,3 +382,11 @@ def block(
         "insert into blocklist (movie_id, release_id, infohash, title, reason) values (%s, %s, %s, %s, %s)",
         (movie_id, release_id, infohash, title, reason),
     )
+
+
+def is_blocked(connection: Connection, movie_id: MovieId, *, infohash: str) -> bool:
+    """Whether this torrent is never to be taken for the movie again."""
+    row = connection.execute(
+        "select from blocklist where movie_id = %s and infohash = %s limit 1", (movie_id, infohash)
+    ).fetchone()
+    return row is not None

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from storage.file_errors import FolderGone, reported
 from storage.migration import LOCK_KEY, current_version, known_migrations, names_in_sql
 from storage.postgres_programs import ProgramFailed, Programs, translated
 
+OnStep = Callable[[str, int], object]
+"""What a backup is at, a word for people, and how many bytes there are."""
 CALL_LIMIT_S = 30.0
 ANALYZE_LIMIT_S = 600.0
 LOCK_WAIT_MS = 30_000
@@ -117,11 +119,19 @@ class _Contents:
     others: list[str]
 
 
-def back_up(dsn: str, target: Path, *, programs: Programs | None = None, patience_s: float = 60.0) -> Backup:
+def back_up(
+    dsn: str,
+    target: Path,
+    *,
+    programs: Programs | None = None,
+    patience_s: float = 60.0,
+    on_step: OnStep = lambda step, size_bytes: None,
+) -> Backup:
     """Write a backup to `target`, which must not exist; the daemon may work meanwhile. The file is private (0600).
 
     Raises BackupFailed (the text says the way out), DatabaseUnavailable, NoSpace or another FileError; nothing is left
-    of the file then. pg_dump is ended after `patience_s` seconds in which it wrote nothing.
+    of the file then. pg_dump is ended after `patience_s` seconds in which it wrote nothing. `on_step` is told again and
+    again what it is at, and how large the file is.
     """
     programs = programs or Programs()
     tried = f"back up to {target}"
@@ -134,6 +144,12 @@ def back_up(dsn: str, target: Path, *, programs: Programs | None = None, patienc
     try:
         _require_version(programs, server)
         with whole_or_not_at_all(target) as file:
+
+            def size_bytes() -> int:
+                size = os.fstat(file).st_size
+                on_step("saving", size)
+                return size
+
             programs.run(
                 "pg_dump",
                 *("--format=custom", "--compress=6", "--no-owner", "--no-acl", "--no-sync"),
@@ -144,15 +160,16 @@ def back_up(dsn: str, target: Path, *, programs: Programs | None = None, patienc
                 dsn=dsn,
                 fds=(file,),
                 patience_s=patience_s,
-                progress=lambda: os.fstat(file).st_size,
+                progress=size_bytes,
             )
+            on_step("sealing", os.fstat(file).st_size)
             with reported(tried.rpartition(" ")[0], target):
                 seal(file)
             version, namespace = _read_version(programs, f"/proc/self/fd/{file}", fds=(file,))
-            size_bytes = os.fstat(file).st_size
+            whole_bytes = os.fstat(file).st_size
     except ProgramFailed as failure:
         raise translated(failure, tried=tried, otherwise=BackupFailed) from failure
-    return Backup(path=target, schema=version, namespace=namespace, size_bytes=size_bytes)
+    return Backup(path=target, schema=version, namespace=namespace, size_bytes=whole_bytes)
 
 
 def read_backup(source: Path, *, programs: Programs | None = None) -> Backup:

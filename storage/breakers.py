@@ -45,3 +45,11 @@ def listed(connection: Connection, *, node: str | None = None) -> list[dict[str,
 def keep(connection: Connection, *, node: str, dependencies: Collection[str]) -> None:
     """Forget those of `node` that its configuration does not have any more."""
     connection.execute("delete from breakers where node = %s and dependency <> all(%s)", (node, list(dependencies)))
+
+
+def open_anywhere(connection: Connection) -> list[str]:
+    """The dependencies that some node last saw down."""
+    rows = connection.execute(
+        "select distinct dependency from breakers where state in ('open', 'forced_open') order by dependency"
+    ).fetchall()
+    return [row["dependency"] for row in rows]

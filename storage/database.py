@@ -20,7 +20,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from storage.errors import DatabaseUnavailable, NodeTaken
+from storage.errors import Conflict, DatabaseUnavailable, NodeTaken
 from storage.migration import current_version, known_migrations, migrate
 
 Connection = psycopg.Connection[DictRow]
@@ -31,11 +31,20 @@ NODE_LOCK = 0x4E6F6465  # "Node": first half of the advisory lock's key, the sec
 MIGRATION_LIMIT_S = 600.0
 """How long migrating may take, with the wait for another daemon that is at it."""
 
+ASK_POOL_EVERY_S = 0.5
+
 OUTAGES = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
     PoolTimeout,
+)
+
+
+CONFLICTS = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
 )
 
 
@@ -91,7 +100,8 @@ class Database:
     """A pool on `dsn`. Until `prepare()` has succeeded in some process, `transaction()` raises DatabaseUnavailable.
 
     `on_call(seconds, outage)` is told of every transaction, with None where no outage ended it; it feeds the metrics.
-    `before_migration` and `backup_of` are what `migrate` asks for.
+    `before_migration` and `backup_of` are what `migrate` asks for; `node_wait_s` is how
+    long a daemon of the same node may take to end.
     """
 
     def __init__(
@@ -101,13 +111,14 @@ class Database:
         application: str,
         max_connections: int = 8,
         call_limit_s: float = 5.0,
+        node_wait_s: float = 10.0,
         on_call: Callable[[float, Exception | None], None] = lambda seconds, outage: None,
         before_migration: Callable[[int, int], object] = lambda version_from, version_to: None,
         backup_of: Callable[[int], Path | None] = lambda version: None,
     ) -> None:
         self.dsn = dsn
         self._application = application
-        self._call_limit_s = call_limit_s
+        self._call_limit_s, self._node_wait_s = call_limit_s, node_wait_s
         self._on_call = on_call
         self._before_migration, self._backup_of = before_migration, backup_of
         self._deadline = Deadline()
@@ -135,11 +146,10 @@ class Database:
             self._node_lock = None
         self._pool.close(timeout=1.0)
 
-    def prepare(self, *, node: str | None = None, node_wait_s: float = 10.0) -> list[str]:
+    def prepare(self, *, node: str | None = None) -> list[str]:
         """Migrate if needed and, with `node`, hold its name; returns the migrations applied.
 
-        Raises DatabaseUnavailable, SchemaTooNew, NodeTaken after `node_wait_s` seconds, or what `before_migration`
-        raises.
+        Raises DatabaseUnavailable, SchemaTooNew, NodeTaken after `node_wait_s`, or what `before_migration` raises.
         """
         with self._apart(limit_s=self._call_limit_s) as connection:
             refuse_transaction_pooling(connection)
@@ -149,7 +159,7 @@ class Database:
             with self._apart(limit_s=MIGRATION_LIMIT_S) as connection:
                 applied = migrate(connection, before=self._before_migration, backup_of=self._backup_of)
         if node is not None:
-            self._hold_node(node, wait_s=node_wait_s)
+            self._hold_node(node)
         self._is_current = True
         return applied
 
@@ -173,7 +183,7 @@ class Database:
         start, outcome, thread_id = time.monotonic(), None, threading.get_ident()
         self._callers.add(thread_id)
         try:
-            with self._outages_translated(), self._pool.connection() as connection:
+            with self._outages_translated(), self._pooled() as connection:
                 limit = limit_s or self._call_limit_s
                 with self._deadline.watch(connection, limit_s=limit), connection.transaction():
                     yield connection
@@ -183,6 +193,25 @@ class Database:
         finally:
             self._callers.discard(thread_id)
             self._on_call(time.monotonic() - start, outcome)
+
+    @contextlib.contextmanager
+    def _pooled(self) -> Iterator[Connection]:
+        """A connection of the pool, which tries to connect when it is asked, and not again for who waits: so ask again.
+
+        Seen in psycopg_pool 3.3: who asked shortly before a server was back waited until its time was up.
+        """
+        give_up_at = time.monotonic() + self._call_limit_s
+        with contextlib.ExitStack() as stack:
+            while True:
+                wait_s = min(ASK_POOL_EVERY_S, max(0.0, give_up_at - time.monotonic()))
+                try:
+                    connection = stack.enter_context(self._pool.connection(timeout=wait_s))
+                except PoolTimeout:
+                    if time.monotonic() >= give_up_at:
+                        raise PoolTimeout(f"couldn't get a connection after {self._call_limit_s:g} s") from None
+                else:
+                    break
+            yield connection
 
     def is_called_by(self, thread_id: int | None) -> bool:
         """Whether that thread is within a transaction, or waits to begin one."""
@@ -208,11 +237,11 @@ class Database:
                 connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
         return connection
 
-    def _hold_node(self, node: str, *, wait_s: float) -> None:
+    def _hold_node(self, node: str) -> None:
         if self.holds_node():
             return
         with self._kept() as lock:
-            give_up_at = time.monotonic() + wait_s
+            give_up_at = time.monotonic() + self._node_wait_s
             while not self._try_lock(lock, node):
                 if time.monotonic() > give_up_at:
                     raise NodeTaken(
@@ -265,6 +294,8 @@ class Database:
             yield
         except psycopg.errors.ProgramLimitExceeded:
             raise  # a value too large for the schema: a bug of ours, which no waiting mends
+        except CONFLICTS as error:
+            raise Conflict(f"another transaction was in the way: {str(error).strip()}") from error
         except OUTAGES as error:
             raise DatabaseUnavailable(f"the database cannot be used: {str(error).strip()}") from error
 

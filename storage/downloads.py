@@ -5,13 +5,14 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from movies.format_facts import FormatFacts
 from movies.movie import DownloadId, DownloadState, MovieId, ReleaseId
 from movies.quality import Quality, Revision
 from storage.database import Connection
 
-COLUMNS = """id, movie_id, release_id, node, client, infohash, title, quality, revision, magnet, state, attempt,
-             content_path, size_bytes, seed_ratio, seed_time_s, error, correlation_id, added_at, completed_at,
-             ended_at"""
+COLUMNS = """id, movie_id, release_id, node, client, infohash, title, quality, revision, facts, magnet, state,
+             attempt, content_path, size_bytes, seed_ratio, seed_time_s, error, correlation_id, added_at,
+             completed_at, ended_at"""
 
 
 def intend(
@@ -25,6 +26,7 @@ def intend(
     title: str,
     quality: Quality,
     revision: Revision,
+    facts: FormatFacts | None = None,
     torrent: bytes | None,
     magnet: str | None,
     attempt: int,
@@ -33,11 +35,14 @@ def intend(
     seed_time_s: int | None,
     correlation_id: str,
 ) -> DownloadId | None:
-    """The grab's intent; None when this client downloads this torrent already."""
+    """The grab's intent; None when this client downloads this torrent already.
+
+    `facts` are frozen here: what is thought of the release later is thought of them.
+    """
     row = connection.execute(
-        """insert into downloads (movie_id, release_id, node, client, infohash, title, quality, revision, torrent,
-                                  magnet, attempt, size_bytes, seed_ratio, seed_time_s, correlation_id)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """insert into downloads (movie_id, release_id, node, client, infohash, title, quality, revision, facts,
+                                  torrent, magnet, attempt, size_bytes, seed_ratio, seed_time_s, correlation_id)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
            on conflict (node, client, infohash) where state not in ('failed', 'removed') do nothing returning id""",
         (
             movie_id,
@@ -48,6 +53,7 @@ def intend(
             title,
             quality.name,
             Jsonb(asdict(revision)),
+            Jsonb(facts.as_json()) if facts else None,
             torrent,
             magnet,
             attempt,

@@ -2,6 +2,7 @@
 
 StorageError
 ├── DatabaseUnavailable   the server cannot be reached, did not answer in time, or is not migrated yet: try again later
+│   └── Conflict          another transaction was in the way (deadlock, lock timeout ...): do it again at once
 ├── Fenced                the job was taken from this worker (lease lost, retried elsewhere): roll back, do nothing more
 ├── SchemaTooNew          a newer Understudy migrated this database: use that one, or restore a backup
 ├── NodeTaken             another daemon with this node name works on this database
@@ -18,6 +19,10 @@ class StorageError(Exception):
 
 class DatabaseUnavailable(StorageError):
     """The database cannot be used now. Nothing was committed, unless it was the commit's answer that was lost."""
+
+
+class Conflict(DatabaseUnavailable):
+    """The transaction lost to another and was rolled back whole. Who cannot do it again waits as for an outage."""
 
 
 class Fenced(StorageError):

@@ -124,6 +124,10 @@ class FileHelper:
         """`files.head`."""
         return base64.b64decode(self.call("head", path=path, n_bytes=n_bytes))
 
+    def has_same_content(self, path: StrPath, other: StrPath, *, on_progress: Progress | None = None) -> bool:
+        """`files.has_same_content`; progress in bytes."""
+        return bool(self.call("has_same_content", on_progress, path=path, other=other))
+
     def free_bytes(self, path: StrPath) -> int:
         """`files.free_bytes`."""
         return int(self.call("free_bytes", path=path))

@@ -28,10 +28,11 @@ OPERATIONS: dict[str, Callable[..., object]] = {
     "identity": files.identity,
     "scan": files.scan,
     "head": files.head,
+    "has_same_content": files.has_same_content,
     "free_bytes": files.free_bytes,
     "can_hardlink": files.can_hardlink,
 }
-SHOWING_PROGRESS = {"stage", "replace", "recycle", "scan"}
+SHOWING_PROGRESS = {"stage", "replace", "recycle", "scan", "has_same_content"}
 
 if __name__ == "__main__":
     os.umask(0)  # modes come with each request

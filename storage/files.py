@@ -24,6 +24,7 @@ Method = Literal["hardlink", "reflink", "copy"]
 
 SCAN_LIMIT = 100_000
 """Entries a scan looks at before it gives up."""
+COMPARED_BYTES = 2**20
 _LINK_REFUSALS = {
     errno.EXDEV,  # other file systems, and two bind mounts of one
     errno.EPERM,  # exFAT, CIFS; fs.protected_hardlinks
@@ -199,6 +200,26 @@ def head(path: StrPath, n_bytes: int) -> bytes:
     """The first bytes of a regular file, at most `n_bytes`; a FIFO or device is refused without waiting for it."""
     with entry_of(path) as entry, entry.opened() as file, reported("read", path):
         return os.read(file, n_bytes)
+
+
+def has_same_content(path: StrPath, other: StrPath, *, on_progress: Progress = ignore_progress) -> bool:
+    """Whether two regular files hold the same bytes. They are read as far as they are alike."""
+    with (
+        entry_of(path) as entry,
+        entry_of(other) as entry_other,
+        entry.opened() as one,
+        entry_other.opened() as two,
+        reported(f"compare {path} with", other),
+        open(one, "rb", closefd=False) as a,
+        open(two, "rb", closefd=False) as b,
+    ):
+        size_bytes, done_bytes = os.fstat(one).st_size, 0
+        if size_bytes != os.fstat(two).st_size:
+            return False
+        while (chunk := a.read(COMPARED_BYTES)) == b.read(COMPARED_BYTES) and chunk:
+            done_bytes += len(chunk)
+            on_progress(done_bytes, size_bytes)
+        return done_bytes == size_bytes
 
 
 def free_bytes(path: StrPath) -> int:

@@ -6,7 +6,7 @@ Dead letters, the blocklist, and what a movie that is not there yet may still ne
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from storage import events, jobs, progress, schedules
+from storage import decisions, events, progress, schedules
 from storage.database import Connection
 
 PAGE_ROWS = 1000
@@ -36,10 +36,13 @@ Prune = Callable[[Connection, int], Pruned]
 def prunings(keep: Keep) -> dict[str, Prune]:
     """What is to be pruned, by table."""
     return {
-        "jobs": lambda connection, after: _again(jobs.prune(connection, older_than_s=keep.jobs_s, limit=PAGE_ROWS)),
+        "jobs": lambda connection, after: _again(prune_jobs(connection, older_than_s=keep.jobs_s)),
         "job_errors": lambda connection, after: _again(_prune_job_errors(connection, keep.history_s)),
         "events": lambda connection, after: _until_none(events.prune(connection, older_than_s=keep.events_s)),
         "releases": lambda connection, after: _prune_releases(connection, after, keep.history_s),
+        "decisions": lambda connection, after: _again(
+            decisions.prune(connection, older_than_s=keep.history_s, limit=PAGE_ROWS)
+        ),
         "downloads": lambda connection, after: _again(_prune_downloads(connection, keep.history_s)),
         "progress": lambda connection, after: Pruned(rows=progress.sweep(connection), after=None),
         "ticks": lambda connection, after: Pruned(rows=schedules.prune(connection), after=None),
@@ -54,6 +57,15 @@ def _again(rows: int) -> Pruned:
 def _until_none(rows: int) -> Pruned:
     """A page of a size that is not ours to choose."""
     return Pruned(rows=rows, after=0 if rows else None)
+
+
+def prune_jobs(connection: Connection, *, older_than_s: float) -> int:
+    """Delete a page of done jobs that ended before; dead letters stay until somebody decides."""
+    return connection.execute(
+        """delete from jobs where id = any(array(
+               select id from jobs where state = 'done' and ended_at < now() - make_interval(secs => %s) limit %s))""",
+        (older_than_s, PAGE_ROWS),
+    ).rowcount
 
 
 def _prune_job_errors(connection: Connection, older_than_s: float) -> int:

@@ -57,19 +57,20 @@ def done(
     quality: str,
     revision: Mapping[str, Any],
     release_title: str,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """The file is the movie's; the one before is no longer."""
+    """The file is the movie's; the one before is no longer. `facts` are those frozen at its grab."""
     connection.execute("update imports set state = 'done', changed_at = now() where download_id = %s", (download_id,))
     connection.execute("delete from movie_files where path = %s and movie_id <> %s", (path, movie_id))  # it was deleted
     connection.execute(
         """insert into movie_files (movie_id, path, size_bytes, device, inode, mtime_ns, quality, revision,
-                                    release_title, method)
+                                    release_title, facts, method)
            values (%(movie_id)s, %(path)s, %(size_bytes)s, %(device)s, %(inode)s, %(mtime_ns)s, %(quality)s,
-                   %(revision)s, %(release_title)s, %(method)s)
+                   %(revision)s, %(release_title)s, %(facts)s, %(method)s)
            on conflict (movie_id) do update set path = excluded.path, size_bytes = excluded.size_bytes,
                device = excluded.device, inode = excluded.inode, mtime_ns = excluded.mtime_ns,
                quality = excluded.quality, revision = excluded.revision, release_title = excluded.release_title,
-               method = excluded.method, imported_at = now()""",
+               facts = excluded.facts, method = excluded.method, imported_at = now()""",
         asdict(identity)
         | {
             "movie_id": movie_id,
@@ -77,6 +78,7 @@ def done(
             "quality": quality,
             "revision": Jsonb(dict(revision)),
             "release_title": release_title,
+            "facts": Jsonb(dict(facts)) if facts else None,
             "method": method,
         },
     )

@@ -6,9 +6,10 @@ outage is nobody's fault and ends the whole transaction as usual. Batches are cl
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -22,14 +23,13 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewJob:
-    """The arguments of `jobs.enqueue`."""
+class NewJob(NamedTuple):
+    """The arguments of `jobs.enqueue`, by name; a tuple, for a thousand of them are made and read at once."""
 
     kind: str
     lane: str
     correlation_id: str
-    payload: Mapping[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, Any] = {}
     unique_key: str | None = None
     movie_id: MovieId | None = None
     node: str | None = None
@@ -50,17 +50,13 @@ class Enqueued:
 class Finished:
     """`done` is acknowledged; `fenced` was no longer this worker's; what is `refused`, and why, is still running."""
 
-    done: frozenset[JobId]
-    fenced: frozenset[JobId]
+    done: Set[JobId]
+    fenced: Set[JobId]
     refused: Sequence[tuple[Claim, str]]
 
 
 Results = Callable[[Connection, Sequence[Claim]], None]
 """Writes what came of these jobs, in the transaction that acknowledges them."""
-
-
-def no_results(connection: Connection, claims: Sequence[Claim]) -> None:
-    """For jobs whose row is all they leave."""
 
 
 def enqueue_many(connection: Connection, new: Iterable[NewJob]) -> Enqueued:
@@ -69,31 +65,33 @@ def enqueue_many(connection: Connection, new: Iterable[NewJob]) -> Enqueued:
     return Enqueued(ids=ids, refused=refused)
 
 
-def finish_many(connection: Connection, claims: Iterable[Claim], *, results: Results = no_results) -> Finished:
+def enqueue_each(connection: Connection, like: NewJob, payloads: Iterable[Mapping[str, Any]]) -> Enqueued:
+    """One job `like` this for each payload: what differs in nothing else is written faster."""
+    ids, refused = _by_halves(connection, list(payloads), partial(_enqueue_payloads, like=like))
+    return Enqueued(ids=ids, refused=[(like._replace(payload=payload), words) for payload, words in refused])
+
+
+def finish_many(connection: Connection, claims: Iterable[Claim], *, results: Results | None = None) -> Finished:
     """The jobs are done, those that are still this worker's.
 
     `results` is called with those only, after their rows are locked; it may be called again with fewer of them when the
-    database refuses what it wrote, so it must write to `connection` and nowhere else.
+    database refuses what it wrote, so it must write to `connection` and nowhere else. None: their rows are all they
+    leave, and there is nothing to refuse.
     """
-
-    def finish(connection: Connection, claims: Sequence[Claim]) -> list[JobId]:
-        done = _acknowledge(connection, claims)
-        ours = [claim for claim in claims if claim.job_id in done]
-        if ours:
-            results(connection, ours)
-        return list(done)
-
     held = {claim.job_id: claim for claim in claims}
-    done, refused = _by_halves(connection, list(held.values()), finish)
+    if results is None:
+        ended = _acknowledge(connection, held.values())
+        return Finished(done=ended, fenced=held.keys() - ended, refused=())
+    done, refused = _by_halves(connection, list(held.values()), partial(_finish, results=results))
     left = held.keys() - set(done) - {claim.job_id for claim, _ in refused}
     return Finished(done=frozenset(done), fenced=frozenset(left), refused=refused)
 
 
 COLUMNS = {
     "kind": "text",
-    "payload": "jsonb",
     "lane": "text",
     "correlation_id": "text",
+    "payload": "jsonb",
     "unique_key": "text",
     "movie_id": "bigint",
     "node": "text",
@@ -101,47 +99,68 @@ COLUMNS = {
     "attempt": "int",
     "priority": "smallint",
 }
+"""As `NewJob` has them, with their types."""
 
 
 def _enqueue(connection: Connection, new: Sequence[NewJob]) -> list[JobId]:
-    """As one JSON document, which is made and read twice as fast as arrays; what all jobs share goes once."""
-    values = {column: [getattr(job, column) for job in new] for column in COLUMNS.keys() - {"payload"}}
+    """What all jobs share goes once."""
+    values = dict(zip(NewJob._fields, zip(*new, strict=True), strict=True))
     shared = {column: all_[0] for column, all_ in values.items() if all_.count(all_[0]) == len(all_)}
-    own = values.keys() - shared.keys()
-    documents = [{"payload": dict(job.payload)} | {column: getattr(job, column) for column in own} for job in new]
+    shared.pop("payload", None)
+    own = [column for column in values if column not in shared]
+    return _insert(connection, shared, own, list(zip(*(values[column] for column in own), strict=True)))
+
+
+def _enqueue_payloads(connection: Connection, payloads: Sequence[Mapping[str, Any]], *, like: NewJob) -> list[JobId]:
+    shared = like._asdict()
+    del shared["payload"]
+    return _insert(connection, shared, ["payload"], [(payload,) for payload in payloads])
+
+
+def _insert(
+    connection: Connection, shared: Mapping[str, Any], own: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> list[JobId]:
+    """As one JSON document, which is made and read twice as fast as an array for each column."""
     has_keys = shared.get("unique_key", "various") is not None
     with connection.cursor(row_factory=scalar_row) as cursor:
-        cursor.execute(_insertion(shared, has_keys=has_keys), {**shared, "documents": json.dumps(documents)})
-        return [JobId(number) for number in cursor]
+        documents = json.dumps(rows, default=dict)
+        cursor.execute(_insertion(own, has_keys=has_keys), {**shared, "documents": documents})
+        return cursor.fetchall()
 
 
-def _insertion(shared: Collection[str], *, has_keys: bool) -> bytes:
-    """The columns `shared` are parameters, the others come from each job's document."""
-    chosen = {
-        column: f"%({column})s::{kind}" if column in shared else f"(document ->> '{column}')::{kind}"
-        for column, kind in COLUMNS.items()
-    }
-    chosen["payload"] = "document -> 'payload'"
+def _insertion(own: Sequence[str], *, has_keys: bool) -> bytes:
+    """The columns that are each job's `own` come from its place in the document, the others are parameters."""
+    chosen = {column: f"%({column})s::{kind}" for column, kind in COLUMNS.items()}
+    chosen |= {column: f"(document ->> {place})::{COLUMNS[column]}" for place, column in enumerate(own)}
+    chosen["payload"] = f"document -> {own.index('payload')}"
     chosen["run_at"] = f"now() + make_interval(secs => {chosen.pop('delay_s')})"
     keys = ONCE if has_keys else ""
     return f"""insert into jobs ({", ".join(chosen)}) select {", ".join(chosen.values())}
                from jsonb_array_elements(%(documents)s::jsonb) as document {keys} returning id""".encode()
 
 
-def _acknowledge(connection: Connection, claims: Sequence[Claim]) -> set[JobId]:
+def _finish(connection: Connection, claims: Sequence[Claim], *, results: Results) -> list[JobId]:
+    done = _acknowledge(connection, claims)
+    if ours := [claim for claim in claims if claim.job_id in done]:
+        results(connection, ours)
+    return list(done)
+
+
+def _acknowledge(connection: Connection, claims: Iterable[Claim]) -> set[JobId]:
     """By id and token alone: the state would let the planner take the lease's index, which is full of dead entries."""
     by_owner: dict[UUID, list[JobId]] = {}
     for claim in claims:
         by_owner.setdefault(claim.owner, []).append(claim.job_id)
-    done = set()
-    for owner, ids in by_owner.items():
-        rows = connection.execute(
-            """update jobs set state = 'done', ended_at = now(), reason = null,
-                               owner = null, worker_node = null, lease_until = null
-               where id = any(%s) and owner = %s returning id""",
-            (ids, owner),
-        ).fetchall()
-        done |= {JobId(row["id"]) for row in rows}
+    done: set[JobId] = set()
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        for owner, ids in by_owner.items():
+            cursor.execute(
+                """update jobs set state = 'done', ended_at = now(), reason = null,
+                                   owner = null, worker_node = null, lease_until = null
+                   where id = any(%s) and owner = %s returning id""",
+                (ids, owner),
+            )
+            done.update(cursor.fetchall())
     return done
 
 

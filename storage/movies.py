@@ -4,22 +4,20 @@ A movie is wanted while a claim on it remains; losing the last one unmonitors it
 A tombstone (a deletion through the API) beats every claim until it is lifted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from movies.decision import ExistingFile, HeldRelease, Target, release_key
 from movies.movie import MovieId, MovieState, WantedMovie
-from movies.profile import Profile
-from movies.quality import Revision, quality_named
+from storage import movie_titles
 from storage.database import Connection
 
 CLAIM_LOCK = 0x436C6169  # "Clai"
 
 
 def claim_movie(connection: Connection, wanted: WantedMovie, *, source: str, root: str) -> MovieId:
-    """Find or make the movie's row and add the claim; title, ids, profile and root follow the newest claim.
+    """Find or make the movie's row and add the claim; title, ids, profile, root and tags follow the newest claim.
 
-    Of the files of several nodes, `file:NODE:...`, the first that claimed the movie says its profile and root.
+    Of the files of several nodes, `file:NODE:...`, the first that claimed the movie says all but title and ids.
     """
     connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))  # nodes that start together want the same
     row = connection.execute(
@@ -31,26 +29,34 @@ def claim_movie(connection: Connection, wanted: WantedMovie, *, source: str, roo
            order by id limit 1 for update""",
         _identity(wanted),
     ).fetchone()
-    values = _identity(wanted) | {"profile": wanted.profile, "root": wanted.root or root, "id": row and row["id"]}
+    values = _identity(wanted) | {"id": row and row["id"], "root": wanted.root or root, **_wishes(wanted)}
     if row is None:
         row = connection.execute(
-            """insert into movies (title, year, tmdb_id, imdb_id, profile, root)
-               values (%(title)s, %(year)s, %(tmdb_id)s, %(imdb_id)s, %(profile)s, %(root)s) returning id""",
+            """insert into movies (title, year, tmdb_id, imdb_id, profile, root, tags, minimum_availability)
+               values (%(title)s, %(year)s, %(tmdb_id)s, %(imdb_id)s, %(profile)s, %(root)s, %(tags)s,
+                       %(minimum_availability)s)
+               returning id, keyed_by""",
             values,
         ).fetchone()
-        assert row is not None
     else:
         if _is_another_nodes(connection, MovieId(row["id"]), source):
-            values |= {"profile": None, "root": None}
-        connection.execute(
-            """update movies set title = coalesce(%(title)s, title), year = coalesce(%(year)s, year),
+            values |= dict.fromkeys(("root", *_wishes(wanted)))
+        row = connection.execute(
+            """update movies set keyed_by = case when title is distinct from coalesce(%(title)s, title) then ''
+                   else keyed_by end,
+                   title = coalesce(%(title)s, title), year = coalesce(%(year)s, year),
                    tmdb_id = coalesce(%(tmdb_id)s, tmdb_id), imdb_id = coalesce(%(imdb_id)s, imdb_id),
                    profile = coalesce(%(profile)s, profile), root = coalesce(%(root)s, root),
+                   tags = coalesce(%(tags)s, tags),
+                   minimum_availability = coalesce(%(minimum_availability)s, minimum_availability),
                    is_monitored = tombstoned_at is null
-               where id = %(id)s""",
+               where id = %(id)s returning id, keyed_by""",
             values,
-        )
+        ).fetchone()
+    assert row is not None
     movie_id = MovieId(row["id"])
+    if row["keyed_by"] != movie_titles.maker():
+        movie_titles.enter(connection, movie_id)
     connection.execute(
         "insert into claims (movie_id, source) values (%s, %s) on conflict do nothing", (movie_id, source)
     )
@@ -66,6 +72,16 @@ def _is_another_nodes(connection: Connection, movie_id: MovieId, source: str) ->
     ).fetchone()
     kind, _, rest = source.partition(":")
     return kind == "file" and row is not None and row["node"] != rest.partition(":")[0]
+
+
+def wanted_table(connection: Connection, movie_id: MovieId) -> str | None:
+    """The table [wanted.NAME] of a file that asks for the movie; None: no file does."""
+    row = connection.execute(
+        """select substring(source from '.*:wanted[.](.*)$') as name from claims
+           where movie_id = %s and source ~ '^file:.*:wanted[.]' order by claimed_at, source limit 1""",
+        (movie_id,),
+    ).fetchone()
+    return row["name"] if row else None
 
 
 def drop_claims(connection: Connection, *, prefix: str, keep: Sequence[tuple[MovieId, str]]) -> list[MovieId]:
@@ -151,10 +167,12 @@ def rest(connection: Connection, movie_id: MovieId, *, reason: str) -> None:
 
 def name_if_unnamed(connection: Connection, movie_id: MovieId, *, title: str, year: int | None) -> None:
     """A movie known by a bare id takes the title of the first release that carries the id."""
-    connection.execute(
+    is_new = connection.execute(
         "update movies set title = %s, year = coalesce(year, %s) where id = %s and title is null",
         (title, year, movie_id),
-    )
+    ).rowcount
+    if is_new:
+        movie_titles.enter(connection, movie_id)
 
 
 def count(connection: Connection, state: MovieState) -> int:
@@ -186,57 +204,13 @@ def listed(connection: Connection, *, limit: int = 100, after: MovieId | None = 
     ).fetchall()
 
 
-def targets(
-    connection: Connection, profiles: Mapping[str, Profile], *, movie_id: MovieId | None = None
-) -> list[Target]:
-    """What decisions need to know of one movie, or of every monitored one. A profile no longer configured: left out."""
-    rows = connection.execute(
-        """select movies.id, title, year, tmdb_id, imdb_id, profile, is_monitored, movie_files.quality,
-                  movie_files.revision, movie_files.size_bytes,
-                  (select coalesce(jsonb_agg(jsonb_build_array(infohash, title)), '[]') from blocklist
-                   where movie_id = movies.id) as blocked,
-                  (select coalesce(jsonb_agg(jsonb_build_array(infohash, title)), '[]') from downloads
-                   where movie_id = movies.id and state = 'imported') as imported,
-                  (select coalesce(jsonb_agg(jsonb_build_object('quality', quality, 'revision', revision)), '[]')
-                   from downloads where movie_id = movies.id
-                   and state not in ('failed', 'removed', 'imported', 'blocked')) as queued
-           from movies left join movie_files on movie_files.movie_id = movies.id
-           where case when %(id)s::bigint is null then is_monitored else movies.id = %(id)s end
-           order by movies.id""",
-        {"id": movie_id},
-    ).fetchall()
-    return [_target(row, profiles[row["profile"]]) for row in rows if row["profile"] in profiles]
-
-
-def _target(row: Mapping[str, Any], profile: Profile) -> Target:
-    file = None
-    if row["quality"] is not None:
-        file = ExistingFile(
-            quality=quality_named(row["quality"]), revision=Revision(**row["revision"]), size_bytes=row["size_bytes"]
-        )
-    return Target(
-        movie_id=MovieId(row["id"]),
-        title=row["title"],
-        year=row["year"],
-        tmdb_id=row["tmdb_id"],
-        imdb_id=row["imdb_id"],
-        profile=profile,
-        file=file,
-        queued=tuple(
-            HeldRelease(quality=quality_named(held["quality"]), revision=Revision(**held["revision"]))
-            for held in row["queued"]
-        ),
-        blocklist=_keys(row["blocked"]),
-        imported=_keys(row["imported"]),
-        monitored=row["is_monitored"],
-    )
-
-
-def _keys(pairs: Sequence[tuple[str | None, str]]) -> frozenset[str]:
-    """The infohashes and release keys of [infohash, title] pairs."""
-    hashes = {infohash for infohash, _ in pairs if infohash}
-    return frozenset(hashes | {release_key(title) for _, title in pairs})
-
-
 def _identity(wanted: WantedMovie) -> dict[str, Any]:
     return {"title": wanted.title, "year": wanted.year, "tmdb_id": wanted.tmdb_id, "imdb_id": wanted.imdb_id}
+
+
+def _wishes(wanted: WantedMovie) -> dict[str, Any]:
+    return {
+        "profile": wanted.profile,
+        "tags": list(wanted.tags),
+        "minimum_availability": wanted.minimum_availability,
+    }

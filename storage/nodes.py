@@ -5,13 +5,15 @@ address, and every node that has it works for it.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from psycopg.types.json import Jsonb
 
 from movies.movie import MovieId
-from storage.database import Connection
+from storage.database import NODE_LOCK, Connection
 
+JUST_SEEN_S = 15.0
+"""A daemon whose database restarts is without its lock for a moment."""
 FORGOTTEN_AFTER_S = 7 * 86400.0
 """What a node that stays away so long had in hand is given up, and got another way."""
 
@@ -45,6 +47,35 @@ def seen(connection: Connection, node: str) -> None:
     """The node is there; those that have long been away are forgotten."""
     connection.execute("update nodes set seen_at = now() where name = %s", (node,))
     connection.execute("delete from nodes where seen_at < now() - make_interval(secs => %s)", (FORGOTTEN_AFTER_S,))
+
+
+def forget(connection: Connection, node: str) -> Literal["forgotten", "alive", "unknown"]:
+    """Release the node's duties and its name; "alive" while a daemon bears it, or did a moment ago."""
+    row = connection.execute(
+        """select pg_try_advisory_xact_lock(%s, hashtext(name))
+                  and seen_at < now() - make_interval(secs => %s) as is_gone
+           from nodes where name = %s for update""",
+        (NODE_LOCK, JUST_SEEN_S, node),
+    ).fetchone()
+    if row is None:
+        return "unknown"
+    if not row["is_gone"]:
+        return "alive"
+    connection.execute("delete from nodes where name = %s", (node,))
+    connection.execute("delete from duties where node = %s", (node,))
+    connection.execute("delete from breakers where node = %s", (node,))
+    return "forgotten"
+
+
+def has_another_that_reaches(connection: Connection, lane: str, *, node: str) -> bool:
+    """Whether a node that was seen within the last minute serves the lane too, with a breaker that is not open."""
+    row = connection.execute(
+        """select from nodes where name <> %(node)s and %(lane)s = any(lanes) and seen_at > now() - interval '1 min'
+               and not exists (select from breakers where breakers.node = nodes.name and dependency = %(lane)s
+                               and state in ('open', 'forced_open')) limit 1""",
+        {"lane": lane, "node": node},
+    ).fetchone()
+    return row is not None
 
 
 def away(connection: Connection, *, longer_than_s: float) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from storage.jobs import Claim
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """`operation` is "download:ID", "import:ID" or "search:ID:INDEXER".
+    """`operation` is "download:ID", "import:ID", "search:ID:INDEXER" or "backup".
 
     Bytes where bytes are moved, else counts of what `step` goes through. A total of 0 and `eta_s` None mean unknown.
     It runs as long as `claim` is in work, or `download_id` is with its client; with neither until it is ended.

@@ -1,19 +1,21 @@
-"""Every offer seen and what was thought of it: the decision log."""
+"""Every offer ever seen, one row per indexer and guid, and how far each feed was read."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from movies.decision import Offer, Verdict
 from movies.movie import MovieId, ReleaseId
-from movies.quality import UNKNOWN
-from movies.release import Unparsable
+from movies.offer import IndexerFlag, Offer, Protocol
 from storage.database import Connection
+from storage.movie_titles import is_number
 
-FACTS = "id, indexer, guid, title, link, magnet, infohash, size_bytes, seeders, tmdb_id, imdb_id, published_at"
+OFFERED = """indexer, guid, title, protocol, link, magnet, infohash, size_bytes, seeders, leechers, flags, tmdb_id,
+    imdb_id, published_at"""
+FACTS = f"id, {OFFERED}"
+_OFFER = tuple(field.name for field in fields(Offer))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,43 +29,28 @@ class Links:
 def record(connection: Connection, offers: Sequence[tuple[Offer, Links]]) -> dict[str, tuple[ReleaseId, bool]]:
     """Store offers with their download links; by guid, their ids and whether they were never seen before.
 
-    All offers are of one indexer. One seen again updates its row, because sizes, seeders and links change.
+    All offers are of one indexer. One seen again updates its row, because sizes, seeders and links change; that it was
+    published stays as it was first told, or a feed whose dates move along would have it delayed for ever.
     """
-    ids = {}
-    for offer, links in offers:
-        row = connection.execute(
-            """insert into releases (indexer, guid, title, link, magnet, infohash, size_bytes, seeders, tmdb_id,
-                                     imdb_id, published_at)
-               values (%(indexer)s, %(guid)s, %(title)s, %(link)s, %(magnet)s, %(infohash)s, %(size_bytes)s,
-                       %(seeders)s, %(tmdb_id)s, %(imdb_id)s, %(published_at)s)
-               on conflict (indexer, guid) do update set title = excluded.title, link = excluded.link,
-                   magnet = excluded.magnet, infohash = coalesce(excluded.infohash, releases.infohash),
-                   size_bytes = excluded.size_bytes,
-                   seeders = excluded.seeders, tmdb_id = excluded.tmdb_id, imdb_id = excluded.imdb_id,
-                   published_at = excluded.published_at, last_seen_at = now()
-               returning id, xmax = 0 as is_new""",
-            asdict(offer) | asdict(links),
-        ).fetchone()
-        assert row is not None
-        ids[offer.guid] = (ReleaseId(row["id"]), bool(row["is_new"]))
-    return ids
+    by_guid = {offer.guid: _row(offer, links) for offer, links in offers}
+    rows = connection.execute(
+        f"""insert into releases ({OFFERED}) select {OFFERED} from jsonb_populate_recordset(null::releases, %s)
+            order by guid
+            on conflict (indexer, guid) do update set title = excluded.title, protocol = excluded.protocol,
+                link = excluded.link, magnet = excluded.magnet,
+                infohash = coalesce(excluded.infohash, releases.infohash),
+                size_bytes = excluded.size_bytes, seeders = excluded.seeders, leechers = excluded.leechers,
+                flags = excluded.flags, tmdb_id = excluded.tmdb_id, imdb_id = excluded.imdb_id,
+                published_at = least(releases.published_at, excluded.published_at), last_seen_at = now()
+            returning id, guid, xmax = 0 as is_new""".encode(),
+        (Jsonb(list(by_guid.values())),),
+    ).fetchall()
+    return {row["guid"]: (ReleaseId(row["id"]), bool(row["is_new"])) for row in rows}
 
 
-def log_verdicts(connection: Connection, movie_id: MovieId, verdicts: Iterable[tuple[ReleaseId, Verdict]]) -> None:
-    """What is thought of each release now, with all reasons; replaces what was thought before."""
-    for release_id, verdict in verdicts:
-        connection.execute(
-            """insert into verdicts (movie_id, release_id, is_accepted, quality, reasons) values (%s, %s, %s, %s, %s)
-               on conflict (movie_id, release_id) do update set is_accepted = excluded.is_accepted,
-                   quality = excluded.quality, reasons = excluded.reasons, decided_at = clock_timestamp()""",
-            (
-                movie_id,
-                release_id,
-                verdict.is_accepted,
-                UNKNOWN.name if isinstance(verdict.parsed, Unparsable) else verdict.parsed.quality.name,
-                Jsonb([asdict(rejection) for rejection in verdict.rejections]),
-            ),
-        )
+def _row(offer: Offer, links: Links) -> dict[str, Any]:
+    at = offer.published_at
+    return asdict(offer) | asdict(links) | {"flags": sorted(offer.flags), "published_at": at and at.isoformat()}
 
 
 def candidates(connection: Connection, movie_id: MovieId) -> list[tuple[dict[str, Any], int]]:
@@ -77,22 +64,36 @@ def candidates(connection: Connection, movie_id: MovieId) -> list[tuple[dict[str
     return [({name: row[name] for name in row if name != "failures"}, int(row["failures"])) for row in rows]
 
 
-def has_verdict_since(connection: Connection, movie_id: MovieId, since: datetime) -> bool:
-    """Whether something was judged for the movie after `since`."""
-    row = connection.execute(
-        "select from verdicts where movie_id = %s and decided_at > %s limit 1", (movie_id, since)
-    ).fetchone()
-    return row is not None
-
-
 def one(connection: Connection, release_id: ReleaseId) -> dict[str, Any] | None:
     return connection.execute(f"select {FACTS} from releases where id = %s".encode(), (release_id,)).fetchone()
 
 
-def offer_of(row: Mapping[str, Any], *, indexer_priority: int, minimum_seeders: int) -> Offer:
+def offer_of(row: Mapping[str, Any]) -> Offer:
     """A stored release as decisions see it."""
-    facts = {name: value for name, value in row.items() if name not in ("id", "link", "magnet")}
-    return Offer(**facts, indexer_priority=indexer_priority, minimum_seeders=minimum_seeders)
+    facts = {name: row[name] for name in _OFFER if name in row}
+    flags = frozenset(IndexerFlag(flag) for flag in row["flags"])
+    return Offer(**facts | {"protocol": Protocol(row["protocol"]), "flags": flags})
+
+
+def offers(connection: Connection, release_ids: Collection[ReleaseId]) -> dict[ReleaseId, Offer]:
+    """Those of these releases that are still known."""
+    return {ReleaseId(row["id"]): offer_of(row) for row in without_links(connection, release_ids)}
+
+
+def without_links(connection: Connection, release_ids: Collection[ReleaseId]) -> list[dict[str, Any]]:
+    """The rows of those that are still known; links may carry a passkey."""
+    rows = connection.execute(
+        f"select {FACTS} from releases where id = any(%s) order by id".encode(), (list(release_ids),)
+    ).fetchall()
+    return [{name: value for name, value in row.items() if name not in ("link", "magnet")} for row in rows]
+
+
+def named(connection: Connection, name: str) -> list[dict[str, Any]]:
+    """The releases of this name, or whose id or guid it is, whichever indexer has them."""
+    return connection.execute(
+        f"select {FACTS} from releases where id = %s or guid = %s or lower(title) = lower(%s) order by id".encode(),
+        (int(name) if is_number(name) else None, name, name),
+    ).fetchall()
 
 
 def newest_in_feed(connection: Connection, indexer: str) -> tuple[str, datetime | None] | None:
@@ -121,19 +122,10 @@ def last_synced_s(connection: Connection, indexer: str) -> float | None:
 
 
 def take_feed_over(connection: Connection, indexer: str, *, node: str) -> None:
-    """The next look at the feed is this node's, also where another one planned it."""
+    """The next look at the feed is this node's, also where another one planned it, and waited for its connection."""
     connection.execute(
-        "update jobs set node = %s where unique_key = %s and state = 'ready' and node is distinct from %s",
+        """update jobs set node = %s, run_at = case when waiting_for is null then run_at else now() end,
+               waiting_for = null
+           where unique_key = %s and state = 'ready' and node is distinct from %s""",
         (node, f"rss:{indexer}", node),
     )
-
-
-def judged(connection: Connection, movie_id: MovieId, *, limit: int = 500) -> list[dict[str, Any]]:
-    """The decision log of a movie: accepted releases first, then the newest."""
-    return connection.execute(
-        """select releases.id, indexer, title, size_bytes, seeders, published_at, quality, is_accepted, reasons,
-                  decided_at
-           from verdicts join releases on releases.id = verdicts.release_id
-           where movie_id = %s order by is_accepted desc, releases.id desc limit %s""",
-        (movie_id, limit),
-    ).fetchall()

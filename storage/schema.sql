@@ -1,10 +1,12 @@
 -- The whole schema, for new databases. A database of an earlier version gets here by migrations/*.sql; a test compares
 -- the two. Times are timestamptz, sizes bytes, durations seconds.
 
--- One row per wanted version of a movie. It is wanted while it has a claim.
+-- One row per wanted version of a movie. It is wanted while it has a claim. keyed_by: what made its movie_titles.
 create table movies (
     id bigint generated always as identity primary key,
     title text,
+    alternative_titles text[] not null default '{}',
+    keyed_by text not null default '',
     year int,
     tmdb_id int,
     imdb_id text,
@@ -15,6 +17,14 @@ create table movies (
         'wanted', 'searching', 'grabbing', 'downloading', 'importing', 'imported', 'failed', 'blocked')),
     reason text not null default '',
     is_monitored boolean not null default true,
+    tags text[] not null default '{}',
+    minimum_availability text not null default 'released' check (minimum_availability in (
+        'announced', 'in_cinemas', 'released')),
+    runtime_min int,
+    original_language text,
+    in_cinemas_on date,
+    physical_on date,
+    digital_on date,
     tombstoned_at timestamptz,
     created_at timestamptz not null default now(),
     changed_at timestamptz not null default now(),
@@ -25,6 +35,14 @@ create unique index movies_imdb on movies (imdb_id, version) where imdb_id is no
 create unique index movies_title on movies (lower(title), coalesce(year, 0), version)
     where tmdb_id is null and imdb_id is null;
 
+-- The keys under which a release's title finds a movie, made of all its titles.
+create table movie_titles (
+    key text not null,
+    movie_id bigint not null references movies on delete cascade,
+    primary key (key, movie_id)
+);
+create index movie_titles_movie on movie_titles (movie_id);
+
 -- Who wants a movie: 'file:config.toml:41', 'api', 'list:popular', 'import'.
 create table claims (
     movie_id bigint not null references movies on delete cascade,
@@ -33,6 +51,7 @@ create table claims (
     primary key (movie_id, source)
 );
 
+-- The film in the library. facts: what custom formats look at, frozen at its grab, as for downloads.
 create table movie_files (
     id bigint generated always as identity primary key,
     movie_id bigint not null unique references movies on delete cascade,
@@ -44,6 +63,7 @@ create table movie_files (
     quality text not null,
     revision jsonb not null,
     release_title text not null,
+    facts jsonb,
     method text not null,
     imported_at timestamptz not null default now()
 );
@@ -54,11 +74,14 @@ create table releases (
     indexer text not null,
     guid text not null,
     title text not null,
+    protocol text not null default 'torrent' check (protocol in ('torrent', 'usenet')),
     link text,
     magnet text,
     infohash text,
     size_bytes bigint,
     seeders int,
+    leechers int,
+    flags text[] not null default '{}',
     tmdb_id int,
     imdb_id text,
     published_at timestamptz,
@@ -67,17 +90,40 @@ create table releases (
     unique (indexer, guid)
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05);
 
--- The decision log: what was thought of a release for a movie, with every reason.
+-- The decision log: what is thought of a release for a movie, with every reason. One that is pending has only reasons
+-- that pass: at `until`, where that is known.
 create table verdicts (
     movie_id bigint not null references movies on delete cascade,
     release_id bigint not null references releases on delete cascade,
     is_accepted boolean not null,
+    is_pending boolean not null default false,
+    until timestamptz,
     quality text not null,
+    score int not null default 0,
+    formats text[] not null default '{}',
     reasons jsonb not null default '[]',
     decided_at timestamptz not null default clock_timestamp(),
     primary key (movie_id, release_id)
 );
 create index verdicts_release on verdicts (release_id);
+
+-- What each decision knew, so that it can be explained, and made again by another configuration: the movie as it was
+-- then (`target`), the indexers that were not called, the releases judged, those that could be taken, best first, and
+-- the one that was, with what set it before the next.
+create table decisions (
+    id bigint generated always as identity primary key,
+    movie_id bigint not null references movies on delete cascade,
+    target jsonb not null,
+    closed_indexers text[] not null default '{}',
+    judged bigint[] not null,
+    ranking bigint[] not null default '{}',
+    taken bigint references releases on delete set null,
+    taken_by text,
+    decided_at timestamptz not null default clock_timestamp()
+);
+create index decisions_movie on decisions (movie_id, id);
+create index decisions_time on decisions (decided_at, id);
+create index decisions_taken on decisions (taken) where taken is not null;
 
 create table blocklist (
     id bigint generated always as identity primary key,
@@ -103,6 +149,7 @@ create table downloads (
     title text not null,
     quality text not null,
     revision jsonb not null,
+    facts jsonb,
     torrent bytea,
     magnet text,
     state text not null default 'grabbing' check (state in (
@@ -170,13 +217,14 @@ create table jobs (
     ended_at timestamptz
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 create index jobs_ready on jobs (lane, priority desc, run_at, id) where state = 'ready';
-create unique index jobs_unique on jobs (unique_key) where state in ('ready', 'running') and unique_key is not null;
+-- What is most often false stands first: every change of a job asks each of these.
+create unique index jobs_unique on jobs (unique_key) where unique_key is not null and state in ('ready', 'running');
 create index jobs_lease on jobs (lease_until) where state = 'running';
 create index jobs_dead on jobs (id) where state = 'dead';
 create index jobs_ended on jobs (ended_at) where state = 'done';
-create index jobs_movie on jobs (movie_id) where state in ('ready', 'running') and movie_id is not null;
-create index jobs_waiting on jobs (waiting_for) where state = 'ready' and waiting_for is not null;
-create index jobs_suspect on jobs (lane) where state = 'ready' and lost >= 2;
+create index jobs_movie on jobs (movie_id) where movie_id is not null and state in ('ready', 'running');
+create index jobs_waiting on jobs (waiting_for) where waiting_for is not null and state = 'ready';
+create index jobs_suspect on jobs (lane) where lost >= 2 and state = 'ready';
 
 create table job_errors (
     job_id bigint not null references jobs on delete cascade,
@@ -186,6 +234,16 @@ create table job_errors (
     happened_at timestamptz not null default now()
 );
 create index job_errors_job on job_errors (job_id);
+
+-- What went wrong in an acquisition so far: its dead letter shows all of it.
+create table acquisition_errors (
+    movie_id bigint not null references movies on delete cascade,
+    attempt int not null,
+    reason text not null,
+    error text not null,
+    happened_at timestamptz not null default now()
+);
+create index acquisition_errors_movie on acquisition_errors (movie_id);
 
 -- The latest time that a queue has seen here: a clock that is behind it went back.
 create table queue_clock (

@@ -16,6 +16,7 @@ from storage.embedded import EmbeddedPostgres
 from tests.postgres import add_template, fresh_database, postgres_server, server_folder
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
+LONG = ("tests/chaos/", "tests/pipeline/")
 
 # Properties: the same sample each time, or with bin/test --all many new examples. A busy machine is no failure.
 hypothesis.settings.register_profile("sample", derandomize=True, deadline=None)
@@ -48,6 +49,11 @@ def database(dsn: str) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first: of two workers neither has one left when the other is done."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def allowed_skips() -> list[str]:

@@ -150,9 +150,9 @@ def test_the_suite_runs_in_the_repository_and_all_is_not_for_pytest(made: Path, 
     (packages / "pytest.py").write_text("import os, sys; print(sys.argv[1:], os.environ.get('UNDERSTUDY_TESTS'))")
     tools = tools_only(tmp_path / "tools", **dict.fromkeys(("qbittorrent-nox", "ip", "unshare", "mkfs.xfs"), "exit"))
     quick = start(made / "bin/test", "-k", "film", PATH=tools)
-    assert quick.stdout == "['-n', '2', '--dist', 'loadfile', '-k', 'film'] None\n"
+    assert quick.stdout == "['-n', '2', '--dist', 'loadfile', '--no-loadscope-reorder', '-k', 'film'] None\n"
     full = start(made / "bin/test", "--all", PATH=tools)
-    assert full.stdout == "['-n', '2', '--dist', 'loadfile'] all\n"
+    assert full.stdout == "['-n', '2', '--dist', 'loadfile', '--no-loadscope-reorder'] all\n"
     assert start(made / "bin/understudy").stderr == "", "one set-up does not undo the other"
 
 

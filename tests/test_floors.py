@@ -23,7 +23,8 @@ FLOORS: Mapping[str, frozenset[str]] = {
     "supervisor": ACTORS_SIDE,
     "daemon": ACTORS_SIDE | {"supervisor"},
     "demo": PARTS | {"api"},
-    "cli": ACTORS_SIDE | {"supervisor", "daemon", "demo"},
+    "commands": ACTORS_SIDE | {"daemon"},
+    "cli": ACTORS_SIDE | {"supervisor", "daemon", "demo", "commands"},
 }
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60

@@ -9,15 +9,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from actors.address import Address
-from actors.archivist import BACKUP, RETRY_S, Archivist
+from actors.archivist import BACKUP, RETRY_S, Archivist, Make
 from actors.health import HealthBoard
 from actors.messages import Tick, Work, WorkEnded
 from metrics.catalogue import Catalogue
 from movies.failure import RetryPolicy
 from movies.movie import JobId
+from storage.backup import OnStep
 from storage.database import Database
 from storage.errors import BackupFailed, DatabaseUnavailable
 from storage.file_errors import NoSpace
+from storage.progress_writer import ProgressWriter
 from tests.actors import job_rows
 from tests.actors.job_rows import NODE, next_message
 from tests.storage.databases import ask, execute
@@ -34,11 +36,13 @@ class Bench:
         self.clock = ManualClock()
         self.error: Exception | None = None
         self.address, self.queue = Address("archivist", clock=self.clock), Address("queue")
-        self.make: Callable[[Callable[[], bool]], Path] = self._make
+        self.make: Make = self._make
+        self.progress = ProgressWriter(database)
         Archivist.start(
             self.address,
-            make=lambda is_stopping: self.make(is_stopping),
+            make=lambda is_stopping, on_step: self.make(is_stopping, on_step),
             health=self.health,
+            progress_writer=self.progress,
             clock=self.clock,
             database=database,
             queue=self.queue,
@@ -50,7 +54,7 @@ class Bench:
         self.actor = self.address.actor
         self.actor.ready.get(timeout=START_S)
 
-    def _make(self, is_stopping: Callable[[], bool]) -> Path:
+    def _make(self, is_stopping: Callable[[], bool], on_step: OnStep) -> Path:
         if self.error is not None:
             raise self.error
         return Path("backup.dump")
@@ -82,6 +86,7 @@ def bench(database: Database) -> Iterator[Bench]:
     yield bench
     bench.actor.actor_ref.stop(block=False)
     assert bench.actor.gone.wait(START_S)
+    bench.progress.close()
 
 
 def test_before_the_first_backup_its_age_is_not_known(bench: Bench) -> None:
@@ -134,7 +139,7 @@ def test_a_stop_ends_a_backup_which_is_no_failure_and_goes_on_at_the_next_start(
 ) -> None:
     has_begun = Event()
 
-    def make(is_stopping: Callable[[], bool]) -> Path:
+    def make(is_stopping: Callable[[], bool], on_step: OnStep) -> Path:
         has_begun.set()
         until(is_stopping)
         raise BackupFailed("pg_dump was ended by the stop")
@@ -154,7 +159,7 @@ def test_a_stop_ends_a_backup_which_is_no_failure_and_goes_on_at_the_next_start(
 def test_a_backup_that_goes_on_is_not_taken_for_hung(bench: Bench) -> None:
     seen: list[float | None] = []
 
-    def make(is_stopping: Callable[[], bool]) -> Path:
+    def make(is_stopping: Callable[[], bool], on_step: OnStep) -> Path:
         for _ in range(2):
             bench.clock.advance(200.0)
             is_stopping()
@@ -164,3 +169,18 @@ def test_a_backup_that_goes_on_is_not_taken_for_hung(bench: Bench) -> None:
     bench.make = make
     bench.work()
     assert seen == [1200.0, 1400.0]
+
+
+def test_what_it_is_at_is_shown_with_the_bytes_until_it_ends(bench: Bench, database: Database) -> None:
+    shown_with = "select step || ' ' || done_bytes from progress where operation = 'backup'"
+
+    def make(is_stopping: Callable[[], bool], on_step: OnStep) -> Path:
+        on_step("saving", 4096)
+        until(lambda: ask(database.dsn, shown_with) == ["saving 4096"])
+        on_step("sealing", 8192)
+        until(lambda: ask(database.dsn, shown_with) == ["sealing 8192"])
+        return Path("backup.dump")
+
+    bench.make = make
+    bench.work()
+    assert ask(database.dsn, shown_with) == []

@@ -188,7 +188,7 @@ def test_a_probe_under_way_does_not_keep_the_queue_busy(bench: Bench) -> None:
         bench.start()
         bench.enqueue(lane=OTHER, delay_s=0.5)
         next_claim(bench.other)
-        assert bench.calls < 12
+        assert bench.calls < 20
 
 
 def test_another_nodes_due_job_is_left_alone_and_does_not_keep_the_queue_busy(bench: Bench) -> None:
@@ -197,7 +197,7 @@ def test_another_nodes_due_job_is_left_alone_and_does_not_keep_the_queue_busy(be
     bench.enqueue(delay_s=0.5)
     next_claim(bench.lane)
     assert bench.row(theirs)["state"] == "ready"
-    assert bench.calls < 12
+    assert bench.calls < 20
 
 
 def fail_breaker(bench: Bench, *, retry_after_s: float | None = None) -> None:

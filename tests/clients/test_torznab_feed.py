@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from clients.torznab import Item
 from clients.torznab_feed import read_date
+from movies.offer import IndexerFlag
 from tests.clients.asking import NOW
 from tests.clients.hostile_server import HostileServer, ok
 from tests.clients.torznab_server import HASH, HASH_BASE32, MAGNET, attr, feed, item, serve
@@ -62,7 +63,7 @@ def test_a_whole_item_is_read(server: HostileServer) -> None:
         imdb_id="tt1727587",
         year=2010,
         categories=(2040, 2000),
-        download_volume_factor=0.5,
+        flags=frozenset({IndexerFlag.HALFLEECH}),
         minimum_ratio=1.5,
         minimum_seed_time_s=172800,
         details_url=f"{server.url}/details/1",
@@ -147,8 +148,10 @@ def test_no_text_breaks_the_reading_of_a_date(text: str) -> None:
         ("infohash", attr("infohash", HASH_BASE32), HASH),
         ("infohash", attr("infohash", "abc"), None),
         ("infohash", attr("magneturl", MAGNET), HASH),
-        ("download_volume_factor", attr("downloadvolumefactor", "free"), 1.0),
-        ("download_volume_factor", attr("downloadvolumefactor", "0"), 0.0),
+        ("flags", attr("downloadvolumefactor", "free") + attr("nuked", "0"), set()),
+        ("flags", attr("downloadvolumefactor", "0"), {"freeleech"}),
+        ("flags", attr("uploadvolumefactor", "2") + attr("haspretime", "1"), {"double_upload", "scene"}),
+        ("flags", attr("tag", "Internal") + attr("tag", "other") + attr("nuked", "1"), {"internal", "nuked"}),
         ("minimum_ratio", attr("minimumratio", "inf"), None),
         ("categories", "<category>Movies > HD</category><category>Movies</category>", (2040, 2000)),
         ("categories", "<category>Games</category>" + attr("category", 100002), (100002,)),

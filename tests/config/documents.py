@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
-from config.loading import ConfigError, load
+from config.loading import load
+from config.mistakes import ConfigError
 
 COMMITTED = Path(__file__).parents[2] / "config.toml"
 
-_EXAMPLE = re.compile(r"""^# (?=\[\[?[\w.]+\]|(?:\w+|"[^"]+") = )""", re.MULTILINE)
+_EXAMPLE = re.compile(r"""^# (?=\[\[?[\w."() ]+\]|(?:\w+|"[^"]+") = |  \{ |\]$)""", re.MULTILINE)
 
 
 def with_examples(text: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.loading import MAX_FILE_BYTES, ConfigError, load
+from config.loading import load
+from config.mistakes import MAX_FILE_BYTES, ConfigError
 from tests.config import documents
 from tests.config.documents import mistakes_in, written
 

@@ -7,7 +7,7 @@ import pytest
 
 from config.loading import load
 from config.schema import Config
-from daemon.scheduled import HOUSEKEEPING_EVERY_S, tasks, zone_named
+from daemon.scheduled import backup_schedule, stale_s, tasks, zone_named
 from storage.schedules import Task
 from tests.config.documents import written
 
@@ -34,7 +34,25 @@ def test_without_a_time_of_day_there_is_no_daily_backup(tmp_path: Path) -> None:
 
 def test_housekeeping_is_due_every_hour(tmp_path: Path) -> None:
     schedule = by_name(tmp_path, "")["housekeeping"].schedule
-    assert schedule.next(NOON) - schedule.latest(NOON) == timedelta(seconds=HOUSEKEEPING_EVERY_S)
+    assert schedule.next(NOON) - schedule.latest(NOON) == timedelta(hours=1)
+
+
+def test_every_task_is_due_when_its_user_says(tmp_path: Path) -> None:
+    zone = '[daemon]\ntimezone = "Europe/Berlin"\n'
+    found = by_name(tmp_path, zone + '[schedules]\nhousekeeping = "30 4 * * *"\nbackup = "6h"\n')
+    assert found["housekeeping"].schedule.next(NOON) == datetime(2026, 7, 2, 2, 30, tzinfo=UTC)
+    assert found["backup"].schedule.next(NOON) == NOON + timedelta(hours=6)
+    assert "backup" in by_name(tmp_path, '[backup]\ndaily = ""\n[schedules]\nbackup = "0 4 * * sun"\n')
+
+
+@pytest.mark.parametrize(
+    ("schedule", "days"), [("6h", 2), ("30 3 * * *", 2), ("0 4 * * sun", 14), ("0 4 * * mon-fri", 6)]
+)
+def test_a_backup_is_old_after_two_of_its_longest_pauses(schedule: str, days: int, tmp_path: Path) -> None:
+    zone = '[daemon]\ntimezone = "UTC"\n'
+    found = backup_schedule(config(tmp_path, f'{zone}[schedules]\nbackup = "{schedule}"\n'))
+    assert found is not None
+    assert stale_s(found, now=NOON) == timedelta(days=days).total_seconds()
 
 
 def test_the_machines_zone_is_that_of_the_environment_or_of_its_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_two_catalogues_share_nothing() -> None:
         ("understudy_jobs", {(state,) for state in JOB_STATES}),
         ("understudy_jobs_ended_total", {(kind, outcome) for kind in JOB_KINDS for outcome in JOB_OUTCOMES}),
         ("understudy_job_duration_seconds_count", {(kind,) for kind in JOB_KINDS}),
-        ("understudy_releases_decided_total", {("accepted",), ("rejected",)}),
+        ("understudy_releases_decided_total", {("accepted",), ("pending",), ("rejected",)}),
         ("understudy_imports_total", {(method,) for method in TRANSFER_METHODS}),
         ("understudy_actor_dead_letters_total", {(reason.value,) for reason in Lost}),
         ("understudy_actor_zombies", {()}),

@@ -47,6 +47,12 @@ def test_a_cutoff_outside_the_groups_is_refused() -> None:
         Profile(name="x", groups=(("DVD",),), cutoff="SDTV")
 
 
+def test_without_formats_a_profile_asks_for_no_score_and_no_language() -> None:
+    assert (HD.format_scores, HD.minimum_score, HD.cutoff_score, HD.score_increment, HD.language) == ({}, 0, 0, 1, None)
+    scored = Profile(name="hd", groups=HD.groups, cutoff=HD.cutoff, format_scores={"x265": 5})
+    assert scored != HD
+
+
 def test_a_quality_twice_is_refused() -> None:
     with pytest.raises(BadProfile, match="twice"):
         Profile(name="x", groups=(("DVD",), ("DVD", "SDTV")), cutoff="DVD")

@@ -14,7 +14,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = Path(next(path for path in sys.path if path.endswith("site-packages")))
 PROGRAM = ["cli.py", "supervisor.py"]
-FOLDERS = ["actors", "api", "clients", "config", "daemon", "demo", "metrics", "movies", "storage"]
+FOLDERS = ["actors", "api", "clients", "commands", "config", "daemon", "demo", "metrics", "movies", "storage"]
 
 
 def copy_program(folder: Path) -> None:

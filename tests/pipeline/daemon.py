@@ -17,14 +17,14 @@ from storage.embedded import free_port
 from tests.until import until
 
 REPOSITORY = Path(__file__).parents[2]
-READY_S = 20.0
+READY_S = 60.0
 
 BASE = """\
 [daemon]
 data_dir = "data"
 log_format = "json"
 debug = true
-{node}
+{daemon_keys}
 
 [storage]
 dsn = "{dsn}"
@@ -203,11 +203,18 @@ class DaemonRun:
 
 @contextmanager
 def daemon(
-    folder: Path, *parts: str, dsn: str, node: str = "", starts: bool = True, wrapper: Sequence[str] = ()
+    folder: Path,
+    *parts: str,
+    dsn: str,
+    node: str = "",
+    daemon_keys: str = "",
+    starts: bool = True,
+    wrapper: Sequence[str] = (),
 ) -> Iterator[DaemonRun]:
-    """A daemon on `folder` with BASE and `parts` as its configuration, ended afterwards."""
+    """A daemon on `folder` with BASE, `daemon_keys` and `parts` as its configuration, ended afterwards."""
     folder.mkdir(exist_ok=True)
-    text = BASE.format(dsn=dsn, port=free_port(), node=f'node = "{node}"' if node else "")
+    keys = f'node = "{node}"\n{daemon_keys}' if node else daemon_keys
+    text = BASE.format(dsn=dsn, port=free_port(), daemon_keys=keys)
     run = DaemonRun(folder, text + "".join(parts), dsn=dsn, wrapper=wrapper)
     try:
         if starts:

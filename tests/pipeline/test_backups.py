@@ -73,7 +73,9 @@ def test_a_running_daemon_is_saved_and_a_stopped_one_gets_it_back(tmp_path: Path
         assert f"{file} is a backup of" in understudy("backup", str(file), config=run.config)
         assert "there is a file already" in understudy("backup", str(file), config=run.config, code=1)
         execute(own_dsn(run), "delete from movies; insert into movies (title, profile, root) values ('new', 'hd', '/')")
-        refused = understudy("restore", str(file), config=run.config, code=3)
+        hasty = run.folder / "hasty.toml"
+        hasty.write_text(run.config.read_text().replace("[daemon]", '[daemon]\nstart_wait = "500ms"'))
+        refused = understudy("restore", str(file), config=hasty, code=3)
         assert f"is in use by process {run.pid}: stop it" in refused
         assert movies(run) == ["new"]
         assert run.stop() == 0

@@ -42,6 +42,8 @@ def test_a_running_daemon_is_shown(tmp_path: Path, dsn: str, world: World, built
         assert "queue active" in status
         assert "indexer:open-movies" in status
         assert "rss:open-movies" in status, "the standing duties"
+        assert "rss:open-movies" in understudy("nodes", config=run.config)
+        assert "there is no node x" in understudy("nodes", "forget", "x", config=run.config, code=1)
         assert "peers outside this machine cannot be reached" in status
         run.rows("update downloads set title = title || '[rartv][/b]:+1:' returning id")
         assert "GOOD[rartv][/b]:+1:" in understudy("downloads", config=run.config), "names are not markup"

@@ -32,6 +32,7 @@ def test_kill_during_the_download(tmp_path: Path, dsn: str, world: World, client
     with daemon(tmp_path / "run", world.indexer, client, WANTED, dsn=dsn) as run:
         until(lambda: run.rows("select from progress where done_bytes > 0"), timeout_s=20)
         run.kill()
+        world.limit_rate(0)
         run.start()
         assert_imported_once(run)
 
@@ -92,7 +93,7 @@ def test_a_second_daemon_of_the_same_node_is_refused_and_one_of_another_node_is_
     tmp_path: Path, dsn: str, world: World, builtin_client: str
 ) -> None:
     with daemon(tmp_path / "one", world.indexer, builtin_client, dsn=dsn, node="stage") as first:
-        with daemon(tmp_path / "two", world.indexer, dsn=dsn, node="stage", starts=False) as twin:
+        with daemon(tmp_path / "two", dsn=dsn, node="stage", daemon_keys='start_wait = "1s"', starts=False) as twin:
             twin.launch()
             assert twin.wait(30) == 3
             assert 'another daemon is node \\"stage\\"' in twin.log.read_text()

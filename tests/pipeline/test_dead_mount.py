@@ -19,7 +19,7 @@ min_free = "1KiB"
 
 [import]
 transfer = "copy"
-progress_limit = "5s"
+progress_limit = "3s"
 
 [wanted.hd]
 titles = ["Sintel (2010)"]
@@ -32,7 +32,7 @@ titles = ["Tears of Steel (2012)"]
 FILM, OTHER = "Sintel", "Tears of Steel"
 OTHER_RELEASE = "Tears.of.Steel.2012.1080p.BluRay.x264-GOOD"
 STOP_BUDGET_S = 8.0
-NOTICED_S = 3 * 5.0 + 15.0
+NOTICED_S = 3 * 3.0 + 15.0
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from actors.duty import LEASE_S
 from clients.qbittorrent import QBittorrent
 from tests.pipeline.conftest import World, builtin
 from tests.pipeline.daemon import QBITTORRENT, WANTED, DaemonRun, daemon
@@ -20,8 +19,12 @@ COPY = """
 [import]
 transfer = "copy"
 """
-TAKEN_WITHIN_S = LEASE_S + 10.0
-"""The lease, and what a busy machine adds."""
+LEASE = """
+[queue]
+lease = "12s"
+"""
+TAKEN_WITHIN_S = 6.0 + 10.0
+"""A duty's lease, half of a job's, and what a busy machine adds."""
 STEEL = "Tears.of.Steel.2012.1080p.BluRay.x264-OTHER"
 
 
@@ -50,7 +53,7 @@ def torrents(server: QBittorrentServer) -> int:
 @contextmanager
 def node(name: str, folder: Path, *parts: str, dsn: str, library: Path | None = None) -> Iterator[DaemonRun]:
     """A running daemon of this name; its root is `library`, or else its own."""
-    with daemon(folder / name, *parts, dsn=dsn, node=name, starts=False) as run:
+    with daemon(folder / name, LEASE, *parts, dsn=dsn, node=name, starts=False) as run:
         if library is not None:
             library.mkdir(exist_ok=True)
             run.config.write_text(run.config.read_text().replace('path = "library"', f'path = "{library}"'))
@@ -95,14 +98,14 @@ def test_another_node_finishes_what_a_killed_one_began_with_a_shared_client(
         mounted.symlink_to(qbit.downloads)
         mapped = shared(qbit, seen_at=mounted)
         with node("wings", tmp_path, world.indexer, mapped, dsn=dsn, library=library) as wings:
-            assert holders(wings)["client:qbit"] == "stage"
+            await_holder(wings, "client:qbit", "stage")
             stage.kill()
             world.limit_rate(0)
             await_holder(wings, "client:qbit", "wings")
             assert_got_once(wings, qbit)
             assert wings.rows("select from imports where starts_with(source_path, %s)", f"{mounted}/")
             stage.start()
-            assert holders(wings) == {"client:qbit": "wings", "rss:open-movies": "wings"}
+            until(lambda: holders(wings) == {"client:qbit": "wings", "rss:open-movies": "wings"})
             assert_got_once(wings, qbit)
 
 
@@ -124,7 +127,7 @@ def test_a_node_that_slept_longer_than_its_lease_does_nothing_twice(
                 os.kill(stage.pid, signal.SIGCONT)
             until(lambda: stage.log_lines("a duty was lost to another") + stage.log_lines("another node follows"))
             until(stage.is_active)
-            assert holders(wings)["client:qbit"] == "wings"
+            await_holder(wings, "client:qbit", "wings")
             assert_got_once(wings, qbit)
             assert stage.stop() == 0
 
@@ -162,7 +165,7 @@ def test_a_node_that_stops_leaves_its_duties_to_another_within_a_second(
         node("stage", tmp_path, world.indexer, shared(qbit), dsn=dsn) as stage,
         node("wings", tmp_path, world.indexer, shared(qbit), dsn=dsn) as wings,
     ):
-        assert holders(wings) == {"client:qbit": "stage", "rss:open-movies": "stage"}
+        until(lambda: holders(wings) == {"client:qbit": "stage", "rss:open-movies": "stage"})
         shown = wings.get("/api/duties")
         assert {(duty["node"], duty["is_held"]) for duty in shown["duties"]} == {("stage", True)}
         assert [one["name"] for one in shown["nodes"]] == ["stage", "wings"]
@@ -170,7 +173,7 @@ def test_a_node_that_stops_leaves_its_duties_to_another_within_a_second(
         until(lambda: holders(wings) == {"client:qbit": "wings", "rss:open-movies": "wings"}, timeout_s=1.0)
 
 
-def test_a_feed_is_read_by_one_node_at_a_time_and_by_another_when_that_dies(
+def test_a_feed_is_read_by_one_node_at_a_time_and_by_another_when_that_cannot_reach_it_or_dies(
     tmp_path: Path, dsn: str, world: World
 ) -> None:
     def read(run: DaemonRun) -> int:
@@ -185,10 +188,26 @@ def test_a_feed_is_read_by_one_node_at_a_time_and_by_another_when_that_dies(
         pauses_s = [(two["started_at"] - one["ended_at"]).total_seconds() for one, two in itertools.pairwise(rows)]
         assert all(pause_s > 0.9 for pause_s in pauses_s), "the interval is one second, however many nodes there are"
         assert wings.log_lines("a feed was read") == []
-        stage.kill()
-        before = read(wings)
+        assert stage.post("/api/breakers/open/indexer:open-movies")[0] == 200
+        until(lambda: wings.log_lines("a feed was read"), what="the node that reaches it to read it")
         await_holder(wings, "rss:open-movies", "wings")
-        until(lambda: read(wings) > before, timeout_s=TAKEN_WITHIN_S)
+        assert stage.post("/api/breakers/close/indexer:open-movies")[0] == 200
+        wings.kill()
+        before = read(stage)
+        await_holder(stage, "rss:open-movies", "stage")
+        until(lambda: read(stage) > before, timeout_s=TAKEN_WITHIN_S)
+
+
+def test_a_look_at_a_feed_that_was_planned_by_a_node_that_is_gone_is_taken_by_another(
+    tmp_path: Path, dsn: str, world: World
+) -> None:
+    with daemon(tmp_path / "wings", world.indexer, dsn=dsn, node="wings", starts=False) as wings:
+        (planned,) = wings.rows(
+            """insert into jobs (kind, lane, node, unique_key, correlation_id)
+               values ('rss', 'indexer:open-movies', 'stage', 'rss:open-movies', 'rss-1') returning id"""
+        )
+        wings.launch()
+        until(lambda: wings.rows("select from jobs where id = %s and state = 'done'", planned["id"]), timeout_s=20)
         assert wings.log_lines("a feed was read")
 
 

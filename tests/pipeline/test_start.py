@@ -54,7 +54,8 @@ def test_a_second_daemon_on_the_data_folder_is_refused_also_from_another_pid_nam
                 pytest.skip("this user may not make a PID namespace")
             (tmp_path / "second").mkdir(exist_ok=True)
             second = DaemonRun(tmp_path / "second", EMBEDDED.format(port=free_port()), dsn="", wrapper=wrapper)
-            second.config.write_text(second.config.read_text().replace('"data"', f'"{tmp_path}/run/data"'))
+            keys = f'"{tmp_path}/run/data"\nstart_wait = "1s"'
+            second.config.write_text(second.config.read_text().replace('"data"', keys))
             second.launch()
             assert second.wait(30) == 3
             assert f"{tmp_path}/run/data is in use by process {first.pid}" in second.log.read_text()

@@ -17,8 +17,9 @@ from tests.until import until
 
 INDEXER = "indexer:open-movies"
 WAYS = ("exception", "system_exit", "keyboard_interrupt")
-HANG_S = 30.0 + 10.0
-"""The deadline of an actor that calls nothing outside, and the time to notice."""
+HANG_LIMIT = 'hang_limit = "6s"'
+HANG_S = 6.0 + 10.0
+"""That limit, and the time to notice."""
 
 
 def walk(children: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -100,7 +101,7 @@ def test_actors_that_hang_are_replaced_and_counted_and_a_movie_is_imported_meanw
 ) -> None:
     """F15, on the two actors whose job another actor cannot do, after their part of this movie and before the next."""
     world.offer(world.release())
-    with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn) as run:
+    with daemon(tmp_path / "run", world.indexer, builtin_client, WANTED, dsn=dsn, daemon_keys=HANG_LIMIT) as run:
         crash(run, "health_monitor", "hang")
         run.await_state("imported")
         crash(run, "selector", "hang")

@@ -1,7 +1,8 @@
 """Rows that several storage tests begin with."""
 
-from movies.decision import Offer
+from movies.format_facts import FormatFacts
 from movies.movie import DownloadId, MovieId, ReleaseId
+from movies.offer import Offer
 from movies.quality import Revision, quality_named
 from storage import downloads, releases
 from storage.database import Connection
@@ -26,6 +27,7 @@ def intend(
     infohash: str = INFOHASH,
     quality: str = "Bluray-1080p",
     attempt: int = 1,
+    facts: FormatFacts | None = None,
 ) -> DownloadId | None:
     """The intent to grab a release with the client "builtin" of the node "here"."""
     return downloads.intend(
@@ -38,6 +40,7 @@ def intend(
         title=title,
         quality=quality_named(quality),
         revision=Revision(version=2),
+        facts=facts,
         torrent=b"d8:announce0:e",
         magnet=None,
         attempt=attempt,

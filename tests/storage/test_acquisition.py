@@ -276,10 +276,16 @@ def test_an_acquisition_is_tried_again_three_times_and_then_is_a_dead_letter(
     with database.transaction() as connection:
         (letter,) = job_list.listed(connection, states=["dead"])
         shown = job_list.shown(connection, letter["id"])
-        told = [event for event in events.after(connection, Cursor(xid=0, id=0)) if event.kind == "acquisition.failed"]
+        all_told = events.after(connection, Cursor(xid=0, id=0))
+    told = [event for event in all_told if event.kind == "acquisition.failed"]
     assert shown is not None
     assert (shown["kind"], shown["attempt"], shown["reason"]) == ("select", 4, "stalled")
-    assert [error["error"] for error in shown["errors"]] == ["nothing came for 30 min"]
+    assert [(error["attempt"], error["error"]) for error in shown["errors"]] == [
+        (number, "nothing came for 30 min") for number in (1, 2, 3, 4)
+    ]
+    assert [event.payload for event in all_told if event.kind == "job.died"] == [
+        {"job_kind": "select", "reason": "stalled"}
+    ]
     assert [event.payload["outcome"] for event in told] == ["retried", "retried", "retried", "dead"]
 
 
@@ -393,6 +399,36 @@ def test_a_retry_keeps_its_delay_when_a_search_ends(database: Database, movie_id
     with finishing(database, "indexer:one", kind="search") as (connection, _):
         acquisition.search_ended(connection, movie_id)
     assert waiting(database, "select") == pytest.approx(10, abs=5)
+
+
+def select(database: Database, movie_id: MovieId, **how: Any) -> None:
+    with database.transaction() as connection:
+        acquisition.select(connection, movie_id, correlation_id="c", **how)
+
+
+def test_a_choice_that_waits_for_a_pending_release_is_hurried_and_never_held_up(
+    database: Database, movie_id: MovieId
+) -> None:
+    select(database, movie_id, delay_s=3600, waiting_for=acquisition.A_PENDING_RELEASE)
+    select(database, movie_id, delay_s=7200, waiting_for=acquisition.A_PENDING_RELEASE)
+    assert waiting(database, "select") == pytest.approx(3600, abs=5)
+    select(database, movie_id, delay_s=60)
+    assert waiting(database, "select") == pytest.approx(60, abs=5)
+    select(database, movie_id)
+    assert waiting(database, "select") == pytest.approx(60, abs=5), "the search that it waits for now is not over"
+    with database.transaction() as connection:
+        acquisition.search_ended(connection, movie_id)
+    assert waiting(database, "select") == 0
+
+
+def test_a_torrent_that_is_blocked_for_a_movie_is_not_blocked_for_others(database: Database, movie_id: MovieId) -> None:
+    with database.transaction() as connection:
+        acquisition.block(
+            connection, movie_id, release_id=None, infohash="a" * 40, title=RELEASE, reason="import: dangerous"
+        )
+        assert acquisition.is_blocked(connection, movie_id, infohash="a" * 40)
+        assert not acquisition.is_blocked(connection, movie_id, infohash="b" * 40)
+        assert not acquisition.is_blocked(connection, MovieId(movie_id + 1), infohash="a" * 40)
 
 
 def test_an_import_planned_again_begins_again(database: Database, movie_id: MovieId) -> None:

@@ -50,3 +50,12 @@ def test_what_the_configuration_has_no_more_is_forgotten_on_this_node_alone(data
         ("here", "indexer:b"),
         ("there", "indexer:a"),
     ]
+
+
+def test_what_some_node_sees_down_is_known_to_be_down_somewhere(database: Database) -> None:
+    save(database, state="closed")
+    for node, state in (("there", "open"), ("yonder", "forced_open")):
+        save(database, node=node, state=state)
+    save(database, dependency="indexer:b", state="half_open")
+    with database.transaction() as connection:
+        assert breakers.open_anywhere(connection) == ["indexer:a"]

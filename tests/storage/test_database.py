@@ -202,13 +202,13 @@ def test_a_server_that_is_not_there_is_an_outage(dsn: str) -> None:
 
 
 def test_a_node_name_belongs_to_one_daemon_until_it_closes(dsn: str) -> None:
-    first, second = Database(dsn, application="first"), Database(dsn, application="second")
+    first, second = Database(dsn, application="first"), Database(dsn, application="second", node_wait_s=0)
     first.open()
     second.open()
     try:
         first.prepare(node="here")
         with pytest.raises(NodeTaken, match='"here"'):
-            second.prepare(node="here", node_wait_s=0)
+            second.prepare(node="here")
         assert not second.is_prepared
         second.prepare(node="there")
         first.close()
@@ -221,11 +221,11 @@ def test_a_node_name_belongs_to_one_daemon_until_it_closes(dsn: str) -> None:
 
 
 def test_a_node_name_is_waited_for_while_its_daemon_ends(dsn: str) -> None:
-    first, second = Database(dsn, application="first"), Database(dsn, application="second")
+    first, second = Database(dsn, application="first"), Database(dsn, application="second", node_wait_s=60)
     first.open()
     first.prepare(node="here")
     with ThreadPoolExecutor(1) as starting, psycopg.connect(dsn, autocommit=True) as observer:
-        waiting = starting.submit(second.prepare, node="here", node_wait_s=60)
+        waiting = starting.submit(second.prepare, node="here")
         asked = (
             "select from pg_stat_activity where application_name = 'second' and query like '%%pg_try_advisory_lock%%'"
         )

@@ -10,6 +10,7 @@ from movies.movie import DownloadId, JobId, MovieId, MovieState, WantedMovie
 from storage import breakers, dead_letters, downloads, job_list, jobs, movies
 from storage.database import Connection, Database
 from storage.dead_letters import Cause, job_died
+from storage.housekeeping import prune_jobs
 from storage.reconciliation import reconcile
 from tests.storage.rows import intend
 
@@ -182,7 +183,7 @@ def test_a_discarded_letter_is_done_keeps_its_errors_and_is_pruned(database: Dat
         shown = job_list.shown(connection, job_id)
         assert shown is not None
         assert (shown["state"], shown["reason"], len(shown["errors"])) == ("done", "discarded", 1)
-        assert jobs.prune(connection, older_than_s=-1.0) == 1
+        assert prune_jobs(connection, older_than_s=-1.0) == 1
         assert dead_letters.discard(connection, JobId(999_999)) == "unknown"
 
 
@@ -261,7 +262,7 @@ def test_nothing_leaves_the_dead_letters_by_itself(database: Database) -> None:
     with database.transaction() as connection:
         job_id = letter(connection)
         connection.execute("update jobs set ended_at = now() - interval '10 years', run_at = '1970-01-01'")
-        jobs.prune(connection, older_than_s=0.0)
+        prune_jobs(connection, older_than_s=0.0)
         jobs.sweep(connection)
         jobs.reclaim_node(connection, "here")
         jobs.wake_waiting(connection, [LANE])

@@ -63,6 +63,7 @@ def test_an_import_from_staging_to_recycling(helper: FileHelper, tmp_path: Path,
     assert placed.size_bytes == 5004
     assert placed.inode != film.stat().st_ino == (root / "bin/old.mkv").stat().st_ino
     assert (root / "Film (2010)/Film.mkv").stat().st_mode & 0o777 == 0o666
+    assert helper.has_same_content(film, root / "Film (2010)/Film.mkv")
     helper.recycle("Film (2010)/Film.mkv", "bin/new.mkv", root=root)
     helper.remove("bin/new.mkv", root=root, identity=placed)
     found = helper.scan(root)

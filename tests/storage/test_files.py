@@ -506,3 +506,16 @@ def test_identity_names_device_inode_size_and_time(film: Path) -> None:
     assert files.identity(film) == files.Identity(
         device=status.st_dev, inode=status.st_ino, size_bytes=300_000, mtime_ns=status.st_mtime_ns
     )
+
+
+def test_content_is_the_same_byte_for_byte_or_it_is_not(film: Path, tmp_path: Path) -> None:
+    content, other = film.read_bytes(), tmp_path / "other.mkv"
+    seen: list[tuple[int, int]] = []
+    other.write_bytes(content)
+    assert files.has_same_content(film, other, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(300_000, 300_000)]
+    for different in (content[:-1], content + b"x", content[:-1] + bytes([content[-1] ^ 1]), b""):
+        other.write_bytes(different)
+        assert not files.has_same_content(film, other)
+    film.write_bytes(b"")
+    assert files.has_same_content(film, other), "both are empty"

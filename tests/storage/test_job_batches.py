@@ -12,7 +12,7 @@ from movies.movie import JobId, MovieId
 from storage import jobs
 from storage.database import Connection, Database
 from storage.errors import DatabaseUnavailable
-from storage.job_batches import NewJob, enqueue_many, finish_many
+from storage.job_batches import NewJob, enqueue_each, enqueue_many, finish_many
 from storage.jobs import Claim
 from tests.storage.test_jobs import lose
 
@@ -73,6 +73,35 @@ def test_a_batch_writes_the_rows_that_single_calls_write(database: Database) -> 
     assert not made.refused
 
 
+def test_one_job_for_each_payload_is_what_so_many_single_calls_write(database: Database) -> None:
+    like: dict[str, Any] = {"lane": LANE, "correlation_id": "cid", "node": "there", "delay_s": 60.5, "priority": 2}
+    payloads = [{"n": number, "text": 'a "quoted" \\ ü'} for number in range(3)]
+    with database.transaction() as connection:
+        for payload in payloads:
+            jobs.enqueue(connection, "fetch", payload=payload, **like)
+        singles = connection.execute("select * from jobs order by id").fetchall()
+        connection.execute("delete from jobs")
+        made = enqueue_each(connection, NewJob(kind="fetch", **like), payloads)
+        batch = connection.execute("select * from jobs order by id").fetchall()
+    assert [row["id"] for row in batch] == list(made.ids) == sorted(made.ids)
+    for row in singles + batch:
+        del row["id"]
+    assert batch == singles
+
+
+def test_a_payload_that_cannot_be_written_stands_alone(database: Database) -> None:
+    with database.transaction() as connection:
+        made = enqueue_each(connection, new(7), [{"n": 1}, NUL, {"n": 2}])
+    assert [job for job, _ in made.refused] == [new(7)._replace(payload=NUL)]
+    assert [row["payload"]["n"] for row in rows(database)] == [1, 2]
+
+
+def test_of_many_jobs_under_one_key_the_first_is_enqueued(database: Database) -> None:
+    with database.transaction() as connection:
+        assert len(enqueue_each(connection, new(unique_key="one"), [{"n": 1}, {"n": 2}]).ids) == 1
+    assert [row["payload"]["n"] for row in rows(database)] == [1]
+
+
 def test_ids_grow_in_the_order_of_the_batch(database: Database) -> None:
     ids = add(database, 50)
     assert list(ids) == sorted(ids)
@@ -82,6 +111,7 @@ def test_ids_grow_in_the_order_of_the_batch(database: Database) -> None:
 def test_an_empty_batch_is_nothing(database: Database) -> None:
     with database.transaction() as connection:
         assert enqueue_many(connection, []).ids == []
+        assert enqueue_each(connection, new(), []).ids == []
         assert not finish_many(connection, []).done
 
 

@@ -14,6 +14,7 @@ from movies.movie import JobId
 from storage import dead_letters, job_list, jobs
 from storage.database import Connection, Database
 from storage.errors import Fenced
+from storage.housekeeping import prune_jobs
 from storage.jobs import Claim
 from tests.until import until
 
@@ -372,7 +373,7 @@ def test_pruning_takes_what_is_long_done_and_leaves_dead_letters(database: Datab
     fresh = take_one(database)
     with database.transaction() as connection:
         jobs.finish(connection, fresh)
-        assert jobs.prune(connection, older_than_s=3600) == 1
+        assert prune_jobs(connection, older_than_s=3600) == 1
         assert job_list.counts(connection) == {"ready": 0, "running": 0, "done": 1, "dead": 1}
 
 
@@ -537,3 +538,15 @@ def test_counting_states_reads_the_small_indexes(database: Database) -> None:
                    case when n % 100 = 0 then 'ready' else 'done' end from generate_series(1, 1000) as n"""
         )
         assert job_list.counts(connection) == {"ready": 10, "running": 0, "done": 990, "dead": 0}
+
+
+@pytest.mark.parametrize(("is_durable", "waits"), [(True, "on"), (False, "off")])
+def test_a_claim_that_may_be_forgotten_does_not_wait_for_the_disk(
+    database: Database, is_durable: bool, waits: str
+) -> None:
+    add(database)
+    with database.transaction() as connection:
+        connection.execute("set local synchronous_commit = on")  # the tests' server has it off
+        slots = {LANE: 1}
+        assert jobs.claim(connection, node="here", owner=uuid4(), slots=slots, lease_s=30, is_durable=is_durable)
+        assert connection.execute("show synchronous_commit").fetchone() == {"synchronous_commit": waits}

@@ -6,11 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from movies.decision import ExistingFile, HeldRelease, release_key
 from movies.movie import DownloadState, MovieId, MovieState, WantedMovie
 from movies.profile import Profile
-from movies.quality import Revision, quality_named
-from storage import acquisition, downloads, imports, jobs, movies
+from storage import acquisition, downloads, imports, movies
 from storage.database import Database
 from storage.files import Identity
 from tests.storage.rows import RELEASE, intend
@@ -92,6 +90,26 @@ def test_a_claim_adds_what_it_knows_and_takes_nothing_away(database: Database) -
     movie = one(database, movie_id)
     assert (movie["title"], movie["year"], movie["tmdb_id"], movie["imdb_id"]) == ("The Matrix", 1999, 603, "tt0133093")
     assert (movie["profile"], movie["root"]) == ("uhd", "/films")
+
+
+def test_tags_and_availability_follow_the_newest_claim_of_the_same_node(database: Database) -> None:
+    def wishes(source: str, *tags: str, availability: str) -> tuple[list[str], str]:
+        wanted = WantedMovie(title="Sintel", year=2010, profile="hd", tags=tags, minimum_availability=availability)
+        movie = one(database, claim(database, wanted, source=source))
+        return movie["tags"], movie["minimum_availability"]
+
+    assert wishes("file:a:config.toml:wanted.hd", "4k", availability="announced") == (["4k"], "announced")
+    assert wishes("file:b:config.toml:wanted.hd", "kids", availability="released") == (["4k"], "announced")
+    assert wishes("file:a:config.toml:wanted.hd", availability="in_cinemas") == ([], "in_cinemas")
+
+
+def test_the_table_that_asks_for_a_movie_is_known(database: Database) -> None:
+    movie_id = claim(database, SINTEL, source="list:popular")
+    with database.transaction() as connection:
+        assert movies.wanted_table(connection, movie_id) is None
+    claim(database, SINTEL, source="file:here:config.toml:wanted.classics")
+    with database.transaction() as connection:
+        assert movies.wanted_table(connection, movie_id) == "classics"
 
 
 def test_daemons_that_claim_the_same_movies_at_once_make_one_row_of_each(database: Database) -> None:
@@ -195,38 +213,6 @@ def test_movies_are_listed_in_pages(database: Database) -> None:
         first = movies.listed(connection, limit=2)
         rest = movies.listed(connection, limit=10, after=MovieId(first[-1]["id"]))
     assert [row["id"] for row in first + rest] == ids
-
-
-def test_a_decision_learns_what_the_movie_has_and_what_is_on_its_way(database: Database) -> None:
-    movie_id = claim(database, SINTEL)
-    put_file(database, movie_id)
-    with database.transaction() as connection:
-        assert intend(connection, movie_id, title="Sintel.On.Its.Way", infohash="b" * 40) is not None
-        gone = intend(connection, movie_id, title="Sintel.Failed", infohash="c" * 40)
-        assert gone is not None
-        downloads.move(connection, gone, DownloadState.FAILED, expected=(DownloadState.GRABBING,))
-        acquisition.block(
-            connection, movie_id, release_id=None, infohash="c" * 40, title="Sintel.Failed", reason="stalled"
-        )
-        (target,) = movies.targets(connection, {"hd": HD})
-    bluray, webdl, twice = quality_named("Bluray-1080p"), quality_named("WEBDL-1080p"), Revision(version=2)
-    assert (target.title, target.year, target.profile) == ("Sintel", 2010, HD)
-    assert target.file == ExistingFile(quality=webdl, revision=twice, size_bytes=1000)
-    assert target.queued == (HeldRelease(quality=bluray, revision=twice),)
-    assert target.blocklist == {"c" * 40, release_key("Sintel.Failed")}
-    assert release_key(RELEASE) in target.imported
-
-
-def test_a_movie_that_is_not_monitored_is_judged_only_when_named(database: Database) -> None:
-    claim(database, SINTEL)
-    dropped = claim(database, MATRIX, source="api")
-    drop(database, prefix="api")
-    with database.transaction() as connection:
-        assert len(movies.targets(connection, {"hd": HD})) == 1
-        (target,) = movies.targets(connection, {"hd": HD}, movie_id=dropped)
-        assert not target.monitored
-        assert movies.targets(connection, {"other": HD}) == []
-        assert jobs.seconds_to_next(connection, ["select"]) is None
 
 
 def test_who_locks_a_movie_waits_for_who_locked_it_and_not_for_rows_that_belong_to_it(database: Database) -> None:

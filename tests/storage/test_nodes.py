@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from movies.movie import DownloadId, MovieId, WantedMovie
-from storage import acquisition, downloads, jobs, movies, nodes
+from storage import acquisition, breakers, downloads, jobs, movies, nodes
 from storage.database import Connection, Database
 from storage.errors import Fenced
 from storage.reconciliation import reconcile
@@ -162,6 +162,26 @@ def test_a_node_is_away_when_it_was_not_seen(database: Database) -> None:
         connection.execute("update nodes set seen_at = now() - interval '2 min'")
         nodes.seen(connection, "stage")
         assert [row["name"] for row in nodes.away(connection, longer_than_s=60)] == ["wings"]
+
+
+def test_a_lane_is_reached_by_another_node_whose_breaker_is_not_open_and_that_is_there(database: Database) -> None:
+    with database.transaction() as connection:
+
+        def is_reached() -> bool:
+            return nodes.has_another_that_reaches(connection, "indexer:one", node="stage")
+
+        def reached_when(state: str) -> bool:
+            facts: dict[str, Any] = {"retry_in_s": 0.0, "opened_count": 1, "reason": ""}
+            breakers.save(connection, node="wings", dependency="indexer:one", state=state, **facts)
+            return is_reached()
+
+        register(connection, "stage")
+        assert not is_reached()
+        register(connection, "wings")
+        assert is_reached()
+        assert [reached_when(state) for state in ("open", "forced_open", "half_open")] == [False, False, True]
+        connection.execute("update nodes set seen_at = now() - interval '2 min'")
+        assert not is_reached()
 
 
 def test_a_fetch_follows_its_movie_to_another_root(database: Database) -> None:

@@ -1,0 +1,48 @@
+"""Names that are no movie's release: series, samples, and words that mean nothing."""
+
+import re
+from collections.abc import Sequence
+
+from movies.tokens import Name, Tail, Token
+from movies.vocabulary import Kind
+
+_HEX = re.compile(r"[0-9a-f]{12,}")
+_BACKUP = re.compile(r"backup_\d{5,}s\d{2}-\d{2}", re.IGNORECASE)
+# "[Group] Title - 07 [1080p]": how groups number the episodes of a series
+_NUMBERED = re.compile(r"\[[^\[\]]{1,60}\][^\[\]()]{1,200} - \d{2,3}(?:v\d)?(?: ?[\[(].*)?")
+
+
+def is_obfuscated(name: Name) -> bool:
+    """Recognise hashes and random words: no spaces, and letters mixed with digits or cases as no title mixes them."""
+    words = name.words
+    if len(words) > 3:
+        return False
+    last = words[-1]
+    is_mixed = not last.isdecimal() and not last.isalpha()
+    if len(words) > 1:
+        return _BACKUP.fullmatch(name.text) is not None or (is_mixed and _HEX.fullmatch(last) is not None)
+    if not last.isalpha():
+        return len(last) >= (16 if is_mixed else 8)
+    word = name.written(0, 1)
+    return len(word) >= 24 and not (word[1:].islower() or word.isupper())
+
+
+def is_series(name: Name, tokens: Sequence[Token], tail: Tail) -> bool:
+    """Say whether a name is an episode's or a season's; "Open Season 2 (2008)" is a movie, so a later year excuses."""
+    if Kind.EPISODE in tail:
+        return True
+    seasons = [token.first for token in tokens if token.kind is Kind.SEASON]
+    if not seasons and name.text[0] != "[":
+        return False
+    last_year = max((token.first for token in tokens if token.kind is Kind.YEAR), default=-1)
+    technical = min((token.first for token in tokens if token.is_strong), default=len(name.words))
+    if any(last_year < season < technical for season in seasons):
+        return True
+    return last_year < 0 and _NUMBERED.fullmatch(name.text) is not None
+
+
+def is_sample(name: Name, tail: Tail) -> bool:
+    """Recognise a sample of a release: it says so after the title, or before a hyphen at the beginning."""
+    if Kind.SAMPLE in tail:
+        return True
+    return name.words[0] == "sample" and (len(name.words) == 1 or name.text[name.ends[0]] == "-")

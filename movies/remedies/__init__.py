@@ -1,0 +1,1 @@
+"""Which change of the configuration takes away a reason against a release, reason by reason."""
