@@ -45,12 +45,6 @@ app.add_typer(breaker_app, name="breaker")
 tree_app = typer.Typer(help="The supervision tree: the actors as they are now.")
 app.add_typer(tree_app, name="tree")
 app.add_typer(nodes_app, name="nodes")
-app.command()(parse)
-app.command()(offline.decide)
-app.add_typer(offline.policy_app, name="policy")
-app.command()(why.why)
-app.command("why-not")(why.why_not)
-app.command()(why.replay)
 
 BinariesOption = Annotated[
     Path | None, typer.Option("--binaries", help="The folder with PostgreSQL's programs; default: the shipped ones.")
@@ -83,9 +77,13 @@ def demo(
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Check the configuration file: every mistake with its line."""
+    from config.contradictions import unused_tags
+
     loaded = load_config(config)
     wanted = len(loaded.wanted_movies())
     console.print(f"{config} is valid: {len(loaded.indexers)} indexers, {wanted} wanted movies")
+    for text in unused_tags(loaded):
+        console.print(text, soft_wrap=True)
 
 
 @app.command()
@@ -308,8 +306,16 @@ def _failing_clearly() -> Iterator[None]:
         raise typer.Exit(EXIT_IN_USE if is_in_use else EXIT_POSTGRES if is_postgres else 1) from None
 
 
+app.command()(parse)
+app.command()(offline.decide)
+app.add_typer(offline.policy_app, name="policy")
+app.command()(why.why)
+app.command("why-not")(why.why_not)
+app.command()(why.replay)
+
+
 def main() -> None:
-    app()
+    app(prog_name="understudy")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Archivist: makes the daily backup, and says so when there is none."""
+"""The Archivist: makes the backups that are due, and says so when there is none."""
 
 import math
 import threading

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from typing import assert_never
 
-from actors.address import Address, MailboxFull
+from actors.address import Address
 from actors.base import Supervised
 from actors.messages import EventCounterInbox, Tick, WakeUp
 from actors.ticker import Ticker
+from actors.waker import Waker
 from metrics import logs
 from metrics.catalogue import Catalogue
 from movies.events import AcquisitionFailed, DownloadFailed, DownloadGrabbed, Happening, MovieImported, Unrecognised
@@ -41,8 +42,8 @@ class EventCounter(Supervised):
         super().__init__(address)
         self._database, self._metrics = database, metrics
         self._log = logs.logger(address.name)
-        self._ticker, self._is_woken = Ticker(address, clock=clock), False
-        self._listener = Listener(database, "events", on_notify=lambda channel: self._wake())
+        self._ticker, self._waker = Ticker(address, clock=clock), Waker(address)
+        self._listener = Listener(database, "events", on_notify=lambda channel: self._waker.wake())
 
     def init(self) -> None:
         self._listener.start()
@@ -54,22 +55,13 @@ class EventCounter(Supervised):
     def handle(self, message: EventCounterInbox) -> None:
         match message:
             case WakeUp():
-                self._is_woken = False
+                self._waker.seen()
                 self._ticker.set(self._look())
             case Tick():
                 if self._ticker.is_due():
                     self._ticker.set(self._look())
             case _:
                 assert_never(message)
-
-    def _wake(self) -> None:
-        """Ask for a look once; cleared before it reads, so that what comes meanwhile is seen."""
-        if not self._is_woken:
-            self._is_woken = True
-            try:
-                self.address.tell(WakeUp())
-            except MailboxFull:
-                self._is_woken = False
 
     def _look(self) -> float:
         """Count what is new; the seconds until the next look."""

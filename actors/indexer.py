@@ -324,7 +324,7 @@ class Indexer(Worker):
         )
 
     def _choose_client(self, fetched: FetchedTorrent) -> ClientTerms:
-        """The first client by priority that may take it and is there; round robin comes with usenet."""
+        """The first client by priority that may take it and is there."""
         able = [client for client in self._clients if client.accepts_private or not fetched.is_private]
         if not able and self._clients:
             raise Refused("the torrent is private, and no download client is allowed to take those")

@@ -16,12 +16,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import assert_never
 
-from actors.address import Address, MailboxFull
+from actors.address import Address
 from actors.base import EXIT_IN_USE, Fatal, Supervised
 from actors.breaker import Breaker, BreakerOpen, Outage
 from actors.messages import QueueInbox, Tick, WakeUp, Work, WorkCrashed, WorkEnded, WorkReturned
 from actors.quarantine import Quarantine, Turn
 from actors.ticker import Ticker
+from actors.waker import Waker
 from actors.worker import OUTAGE_WAIT_S
 from metrics import logs
 from metrics.catalogue import OTHER, Catalogue
@@ -103,9 +104,9 @@ class Queue(Supervised):
         self._ticker = Ticker(address, clock=clock)
         self._quarantine, self._is_suspect_due = Quarantine(clock=clock), False
         self._permitted: frozenset[str] = frozenset()
-        self._is_woken = False
+        self._waker = Waker(address)
         self.last_cycle_at: float | None = None
-        self._listener = Listener(database, "jobs", on_notify=lambda channel: self._wake())
+        self._listener = Listener(database, "jobs", on_notify=lambda channel: self._waker.wake())
 
     @property
     def is_active(self) -> bool:
@@ -129,11 +130,11 @@ class Queue(Supervised):
             case Tick():
                 self._tick()
             case WakeUp():
-                self._is_woken = False
+                self._waker.seen()
                 self._ticker.set(self._cycle())
             case WorkEnded():
                 self._no_longer_working(message.claim)
-                self._wake()
+                self._waker.wake()
             case WorkReturned():
                 self._no_longer_working(message.claim)
                 self._returned.append(message.claim)
@@ -149,15 +150,6 @@ class Queue(Supervised):
             return False
         del self._working[claim.job_id]
         return True
-
-    def _wake(self) -> None:
-        """Ask for a cycle once; cleared before the cycle reads, so that what comes meanwhile is seen."""
-        if not self._is_woken:
-            self._is_woken = True
-            try:
-                self.address.tell(WakeUp())
-            except MailboxFull:
-                self._is_woken = False
 
     def _tick(self) -> None:
         if self._ticker.is_due():
@@ -368,4 +360,4 @@ class Queue(Supervised):
             return
         else:
             self._metrics.jobs_ended.labels(kind=claim.kind, outcome="dead" if state == "dead" else "retried").inc()
-        self._wake()
+        self._waker.wake()

@@ -15,7 +15,7 @@ from actors.judge import Judge, Judged
 from actors.worker import Worker
 from movies.movie import MovieId, ReleaseId
 from movies.release import parse_release
-from movies.verdict import Verdict
+from movies.verdict import Reason, Verdict
 from storage import acquisition, decisions, movies, releases
 from storage.acquisition import A_PENDING_RELEASE, indexer_lane
 from storage.database import Connection
@@ -46,7 +46,8 @@ class Choice:
 
     @property
     def pending(self) -> list[Verdict]:
-        return [verdict for verdict in self.judged.verdicts if verdict.is_pending]
+        """Those that may be taken later, when their time has come or their root has room again."""
+        return [verdict for verdict in self.judged.verdicts if verdict.rejections and not _is_final(verdict)]
 
 
 class Selector(Worker):
@@ -121,18 +122,18 @@ class Selector(Worker):
         self.log.info("no release can be taken", movie_id=movie_id, releases=number)
 
     def _look_again(self, connection: Connection, claim: Claim, movie_id: MovieId, choice: Choice) -> None:
-        """When the first of the pending releases may be taken, or an indexer that is in the way is called again."""
+        """When the first of the pending releases may be taken, or what is in the way of one has gone."""
         ends = [verdict.until for verdict in choice.pending if verdict.until is not None]
-        closed = [verdict.offer.indexer for verdict in choice.pending if verdict.until is None]
+        conditions = [_condition(verdict, choice) for verdict in choice.pending if verdict.until is None]
         delay_s = _seconds(choice.judged.moment.now, min(ends)) if ends else LOOK_AGAIN_S
         acquisition.select(
             connection,
             movie_id,
             correlation_id=claim.correlation_id,
-            delay_s=min(delay_s, LOOK_AGAIN_S) if closed else delay_s,
+            delay_s=min(delay_s, LOOK_AGAIN_S) if conditions else delay_s,
             attempt=claim.attempt - 1,
             is_retry=claim.payload["is_retry"],
-            waiting_for=indexer_lane(closed[0]) if closed else A_PENDING_RELEASE,
+            waiting_for=conditions[0] if conditions else A_PENDING_RELEASE,
         )
 
     def _select_again(self, connection: Connection, claim: Claim) -> None:
@@ -146,8 +147,7 @@ class Selector(Worker):
 
     def _count(self, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
-            outcome = "accepted" if verdict.is_accepted else "pending" if verdict.is_pending else "rejected"
-            self.metrics.verdicts.labels(verdict=outcome).inc()
+            self.metrics.verdicts.labels(verdict=verdict.state).inc()
             for rejection in verdict.rejections:
                 self.metrics.rejections.labels(reason=rejection.reason.value).inc()
 
@@ -158,6 +158,18 @@ def _best(ranking: Sequence[ReleaseId], failures: Mapping[ReleaseId, int], *, is
     if not order or (failures[order[0]] and not is_retry):
         return None
     return order[0]
+
+
+def _is_final(verdict: Verdict) -> bool:
+    """A full disk is a condition, and no fault of the release."""
+    return any(one.kind == "permanent" and one.reason is not Reason.FREE_SPACE for one in verdict.rejections)
+
+
+def _condition(verdict: Verdict, choice: Choice) -> str:
+    """What must clear before the release may be taken."""
+    if any(rejection.reason is Reason.FREE_SPACE for rejection in verdict.rejections):
+        return f"room in {choice.judged.known['root']}"
+    return indexer_lane(verdict.offer.indexer)
 
 
 def _decision(movie_id: MovieId, choice: Choice) -> Decision:

@@ -15,13 +15,12 @@ from movies.offer import Offer
 from movies.policy import Policy
 from movies.profile import Profile
 from movies.ranking import ranked, what_decides
-from movies.release import ParsedRelease, parse_release
+from movies.release import parse_release
 from movies.remedy import remedy_for
 from movies.target import Target
 from movies.verdict import Verdict
-from storage import breakers, releases, targets
+from storage import breakers, decisions, releases, targets
 from storage.database import Connection, now
-from storage.decisions import reason_as_json
 from storage.targets import Known
 
 
@@ -105,15 +104,9 @@ class Judgement:
         `wanted` is the table that asks for the movie.
         """
         verdict = self.verdicts[release_id]
-        remedy = remedy_for(
+        return remedy_for(
             verdict.offer, verdict.parsed, self.target, policy=self.policy, moment=self.moment, wanted=wanted
-        )
-        return {
-            "possible": remedy.is_possible,
-            "changes": [change.as_json() for change in remedy.changes],
-            "hindrances": [reason_as_json(rejection) for rejection in remedy.hindrances],
-            "waits": [reason_as_json(rejection) for rejection in remedy.waits],
-        }
+        ).as_json()
 
 
 class Running:
@@ -142,6 +135,7 @@ def facts_of(connection: Connection, movie_id: MovieId, *, besides: Mapping[Rele
     offers = {ReleaseId(row["id"]): releases.offer_of(row) for row in stored} | dict(besides or {})
     pairs = [(offer, parse_release(offer.title)) for offer in offers.values()]
     known = targets.concerned(connection, pairs, also=[movie_id])[movie_id]
+    known["free_bytes"] = decisions.free_bytes(connection, movie_id)
     return Facts(known=known, offers=offers, moment=moment(connection))
 
 
@@ -150,19 +144,6 @@ def moment(connection: Connection) -> Moment:
     is_open = breakers.open_anywhere(connection)
     closed = frozenset(name.removeprefix("indexer:") for name in is_open if name.startswith("indexer:"))
     return Moment(now=now(connection), closed_indexers=closed)
-
-
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """What is thought of a release, without what it is."""
-    parsed = verdict.parsed
-    return {
-        "verdict": "accepted" if verdict.is_accepted else "pending" if verdict.is_pending else "rejected",
-        "quality": parsed.quality.name if isinstance(parsed, ParsedRelease) else None,
-        "score": verdict.score.total,
-        "formats": list(verdict.score.names),
-        "reasons": [reason_as_json(rejection) for rejection in verdict.rejections],
-        "until": verdict.until,
-    }
 
 
 def offer_json(release_id: ReleaseId | None, offer: Offer) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from api.judging import (
     facts_of,
     offer_json,
     time_of,
-    verdict_json,
 )
 from movies.errors import BadWanted
 from movies.movie import MovieId, ReleaseId
@@ -138,7 +137,7 @@ def _against(
             "movie": {"id": movie_id, "title": judged.target.title, "year": judged.target.year},
             "release": offer_json(None if release_id == UNSEEN else release_id, offer),
             "is_indexer_configured": offer.indexer in criteria.policy.terms if offer.indexer else None,
-            **verdict_json(judged.verdicts[release_id]),
+            **judged.verdicts[release_id].as_json(),
             "better": _better(judged, release_id),
             "remedy": judged.remedy(release_id, wanted=wanted),
         }
@@ -186,7 +185,7 @@ def _now(judged: Judgement | None) -> dict[str, Any]:
     return {
         "would_take": chosen[0] if chosen else None,
         "ranking": chosen,
-        "pending": [offer_json(release_id, one.offer) | verdict_json(one) for release_id, one in pending],
+        "pending": [offer_json(release_id, one.offer) | one.as_json() for release_id, one in pending],
     }
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from config.loading import load
 from config.policy import policy_of
 from movies.case import Moment
-from movies.custom_format import score_of
+from movies.custom_format import FormatSet, score_of
 from movies.decision import decide
 from movies.format_facts import FormatFacts, format_facts
 from movies.movie import MovieId
@@ -145,7 +145,7 @@ class Unfiltered(PatternSet):
     """Runs every pattern on every name."""
 
     def possible(self, text: str) -> set[str]:
-        return set(self._compiled)
+        return set(self.patterns)
 
 
 def timed(run: Callable[[], object]) -> float:
@@ -195,27 +195,26 @@ def measure_rate(name: str, judge: Judge, rounds: int) -> None:
         {
             "whole": lambda: decided(offers, index, judge.policy),
             "names": lambda: [parse_release(offer.title) for offer in offers],
-            "formats": lambda: scored(facts, judge),
+            "formats": lambda: scored(facts, judge.profile, judge.policy.formats),
         },
         rounds,
     )
-    formats = judge.policy.formats
-    patterns = formats._patterns
-    filtered = timed(lambda: scored(facts, judge))
-    formats._patterns = Unfiltered(patterns._compiled)
-    unfiltered = timed(lambda: scored(facts, judge))
-    formats._patterns = patterns
+    formats = FormatSet(judge.policy.formats.formats)
+    filtered = timed(lambda: scored(facts, judge.profile, formats))
+    formats.pattern_set = Unfiltered(formats.pattern_set.patterns)
+    unfiltered = timed(lambda: scored(facts, judge.profile, formats))
     whole, names, scores = (statistics.median(found[case]) / PAGE * 1e6 for case in ("whole", "names", "formats"))
     print(
         f"{name}: {1e6 / whole:,.0f} releases/s; {whole:.0f} us each, of which the name {names:.0f}, the formats "
-        f"{scores:.0f}; {len(judge.profile.format_scores)} formats with scores, {len(patterns._compiled)} patterns; "
-        f"without the prefilter the formats take {unfiltered / filtered:.1f} times as long"
+        f"{scores:.0f}; {len(judge.profile.format_scores)} formats with scores, "
+        f"{len(formats.pattern_set.patterns)} patterns; without the prefilter the formats take "
+        f"{unfiltered / filtered:.1f} times as long"
     )
 
 
-def scored(facts: Sequence[FormatFacts], judge: Judge) -> None:
+def scored(facts: Sequence[FormatFacts], profile: Profile, formats: FormatSet) -> None:
     for one in facts:
-        score_of(one, judge.profile, judge.policy.formats)
+        score_of(one, profile, formats)
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,24 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.parser_names import DEFAULTS, Facts, hostile_names, made_names, own_cases
+from benchmarks.rival import RIVALS, python_of
 
 HERE = Path(__file__).resolve().parent
-RIVALS = HERE / "rivals"
 OURS = "understudy"
 # The share of the names a round gives to each: enough for a few seconds.
 SHARES = {OURS: 1.0, "guessit": 0.05, "parsett": 0.3, "parse-torrent-title": 0.2}
 MADE = 10_000
 LIMIT_S = 900
-
-
-def python_of(rival: str) -> str:
-    """The rival's own interpreter, made on first use."""
-    folder = Path(tempfile.gettempdir()) / f"understudy-rival-{rival}"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", RIVALS / f"{rival}.txt"], check=True)
-    return str(python)
 
 
 def run(system: str, **task: Any) -> dict[str, Any]:

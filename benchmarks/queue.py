@@ -24,11 +24,11 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from benchmarks.rival import RIVALS, python_of
 from storage.data_folder import DataFolder
 from storage.embedded import EmbeddedPostgres
 
 HERE = Path(__file__).resolve().parent
-RIVALS = HERE / "rivals"
 TABLES = """
 create table bench_domain (id bigint primary key, state text not null);
 create table bench_events (id bigint generated always as identity primary key, kind text, item bigint,
@@ -49,16 +49,6 @@ class System:
     drain: int
     results: int
     driver: str = ""
-
-
-def python_of(rival: str) -> str:
-    """The rival's own interpreter, made on first use."""
-    folder = Path(tempfile.gettempdir()) / f"understudy-rival-{rival}"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", RIVALS / f"{rival}.txt"], check=True)
-    return str(python)
 
 
 def systems(*, with_rivals: bool) -> dict[str, System]:

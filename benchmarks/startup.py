@@ -21,8 +21,9 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.rival import python_of
+
 REPOSITORY = Path(__file__).resolve().parent.parent
-RIVALS = Path(__file__).resolve().parent / "rivals"
 IDLE_S = 20.0
 LIMIT_S = 120.0
 
@@ -87,16 +88,6 @@ def start_flexget(folder: Path, port: int, python: Path) -> Started:
     return Started(argv, f"http://127.0.0.1:{port}/api/server/version/", is_ready=lambda code: code in (200, 401))
 
 
-def flexget_python() -> Path:
-    """The rival's own interpreter, made on first use."""
-    folder = Path(tempfile.gettempdir()) / "understudy-rival-flexget"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", RIVALS / "flexget.txt"], check=True)
-    return python
-
-
 def descendants(pid: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
@@ -156,7 +147,7 @@ def main() -> None:
     parser.add_argument("--rival", action="store_true", help="FlexGet beside us, in turn")
     options = parser.parse_args()
     os.environ["PYTHONPATH"] = str(REPOSITORY)
-    rival = flexget_python() if options.rival else None
+    rival = Path(python_of("flexget")) if options.rival else None
     times: dict[str, list[float]] = {"understudy cold": [], "understudy warm": [], "flexget warm": []}
     facts: dict[str, dict[str, float]] = {}
     for number in range(options.rounds):

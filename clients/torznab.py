@@ -37,8 +37,6 @@ from clients.metainfo import parse_magnet
 from clients.torznab_caps import Caps, SearchMode, read_caps
 from clients.torznab_feed import Item, Page, local_name, one_line, read_page
 
-__all__ = ["Caps", "Item", "LastSeen", "RssPage", "Torrent", "Torznab"]
-
 MOVIES = 2000
 CAPS_AGE_S = 7 * 24 * 3600
 MAX_RESULTS = 1_000

@@ -14,13 +14,14 @@ from typing import Any, BinaryIO, get_args
 
 import typer
 
-from commands.terminal import EXIT_CONFIG, errors, load_config
+from commands.terminal import EXIT_CONFIG, errors, load_config, warn_of_timeout
 from config.documents import read_movie, read_releases
 from config.mistakes import ConfigError, Mistake
 from config.policy import policy_of
 from config.targets import NoProfile, target_of, wanting
 from movies.case import Moment
 from movies.decision import decide
+from movies.parse_contract import facts_json
 from movies.policy import Policy
 from movies.ranking import RankKey, rank_key
 from movies.release import parse_release
@@ -32,7 +33,7 @@ from movies.verdict import Reason, State, Verdict
 def decide_file(releases: Path, *, movie: str, config: Path, at: datetime | None, has_remedies: bool) -> None:
     """Write a line of JSON for each release, and one with the ranking; `at` is a time in UTC, by default now."""
     loaded = load_config(config)
-    policy = policy_of(loaded)
+    policy = policy_of(loaded, on_timeout=warn_of_timeout)
     moment = Moment(now=(at or datetime.now(UTC)).replace(tzinfo=UTC))
     try:
         form = read_movie(movie)
@@ -65,6 +66,7 @@ class Bench:
         for line, verdict in self.verdicts(target):
             counts[verdict.state] += 1
             facts = {"line": line, "title": verdict.offer.title, **verdict.as_json()}
+            facts["facts"] = facts_json(verdict.parsed)
             if verdict.is_accepted:
                 key = rank_key(verdict, target, policy=self.policy, now=self.moment.now)
                 accepted.append((key, line, verdict.offer.title))

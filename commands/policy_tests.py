@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from commands.remedies import remedy_lines
-from commands.terminal import EXIT_CONFIG, console, errors
+from commands.terminal import EXIT_CONFIG, console, errors, warn_of_timeout
 from config.loading import load
 from config.mistakes import ConfigError, placed
 from config.policy import policy_of
@@ -46,7 +46,7 @@ def _failures_in(file: Path, config: Path) -> list[str]:
     """What failed, as indented lines. Raises ConfigError."""
     suite, text = read_policy_tests(file)
     loaded = load(suite.config or config)
-    policy = policy_of(loaded)
+    policy = policy_of(loaded, on_timeout=warn_of_timeout)
     failures: list[str] = []
     for number, test in enumerate(suite.tests):
         try:
@@ -97,7 +97,7 @@ class Trial:
             moment=self.moment,
             wanted=self.wanted,
         )
-        yield from remedy_lines(remedy)
+        yield from remedy_lines(remedy.as_json())
 
 
 def _trial_of(test: PolicyTest, config: Config, policy: Policy) -> Trial:

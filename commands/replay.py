@@ -53,7 +53,7 @@ def replay_decisions(since: str, *, new: Path, running: Path, as_json: bool) -> 
         for one in seen:
             table.add_row(one.movie, one.release, one.before, one.after)
         console.print(table)
-    console.print(f"{number} decisions made again: {len(seen) or 'no'} differences")
+    console.print(f"{_count(number, 'decision')} made again: {_count(len(seen), 'difference')}")
 
 
 def criteria_of(path: Path) -> Criteria:
@@ -118,6 +118,10 @@ def _chosen(judged: Judgement | None) -> str:
     if judged is None:
         return "its profile is not configured"
     return "nothing" if judged.best is None else judged.verdicts[judged.best].offer.title
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 def _told(verdict: Verdict) -> str:

@@ -1,5 +1,6 @@
 """What the commands share: the two consoles, the option that names the configuration, and the exit codes."""
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,13 @@ ConfigOption = Annotated[
 ]
 DEFAULT_CONFIG = Path("config.toml")
 EXIT_CONFIG, EXIT_IN_USE, EXIT_POSTGRES, EXIT_NOT_RUNNING = 2, 3, 4, 5
+
+
+@cache
+def warn_of_timeout(pattern: str) -> None:
+    """Say once that a pattern of the configuration ran out of time."""
+    text = "takes too long with some release names and counts as no match there: simplify it"
+    errors.print(f"the pattern {pattern} {text}", soft_wrap=True)
 
 
 def load_config(path: Path) -> Config:

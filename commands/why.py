@@ -10,7 +10,9 @@ import typer
 from rich.table import Table
 
 from commands.asking import get
+from commands.remedies import remedy_lines
 from commands.terminal import DEFAULT_CONFIG, ConfigOption, console
+from movies.target import named
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 MAX_FOUND = 20
@@ -28,7 +30,9 @@ def why(
         console.print_json(json.dumps(answer))
         return
     about = answer["movie"]
-    console.print(f"{about['title']} ({about['year']}) is {about['state']}" + _because(about["reason"]), soft_wrap=True)
+    console.print(
+        f"{named(about['title'], about['year'])} is {about['state']}" + _because(about["reason"]), soft_wrap=True
+    )
     for line in (*_taken(answer["taken"]), *_now(answer["now"])):
         console.print(line, soft_wrap=True)
     console.print(_found(answer["found"]))
@@ -116,24 +120,15 @@ def _against(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"the name is not read as a movie's release: {answer['unreadable']}"
     read = answer["read_as"]
     if read and not answer["movies"]:
-        yield f"it is {read['title']} ({read['year']}), {read['quality']}: no wanted movie"
+        yield f"it is {named(read['title'], read['year'])}, {read['quality']}: no wanted movie"
     for one in answer["movies"]:
-        yield f"{_name(one['release'])} for {one['movie']['title']} ({one['movie']['year']}): {one['verdict']}"
+        yield f"{_name(one['release'])} for {named(one['movie']['title'], one['movie']['year'])}: {one['verdict']}"
         yield from (f"  {reason['text']} ({reason['reason']})" for reason in one["reasons"])
         if one["is_indexer_configured"] is False:
             yield f"  its indexer {one['release']['indexer']} is not configured any more, so it is not taken"
         if one["better"]:
             yield f"  {_name(one['better'])} is better by its {one['better']['by']}"
-        yield from _remedy(one["remedy"], is_needed=one["verdict"] != "accepted")
-
-
-def _remedy(remedy: Mapping[str, Any], *, is_needed: bool) -> Iterator[str]:
-    if not remedy["possible"]:
-        why = "; ".join(reason["text"] for reason in remedy["hindrances"])
-        yield f"  no change of the configuration would have it accepted: {why}"
-    elif is_needed and remedy["changes"]:
-        yield "  it would be accepted with"
-        yield from (f"    {change['text']}" for change in remedy["changes"])
+        yield from (f"  {line}" for line in remedy_lines(one["remedy"]))
 
 
 def _name(release: Mapping[str, Any]) -> str:

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from config.format_tables import Flag, LanguageName
+from config.judgement import MinimumAvailability
 from config.schema import TmdbId
 from config.strings import ImdbId, Name
 from config.table import Array, Table
 from config.units import parse_duration, parse_size
-from movies.availability import Availability
 from movies.offer import Offer, Protocol
 from movies.release import Unparsable, parse_release
 from movies.target import Namesake
@@ -159,7 +159,7 @@ class MovieForm(Table):
     imdb_id: ImdbId | None = None
     profile: str | None = None
     tags: Array[Name] | None = None
-    minimum_availability: Annotated[Availability, Field(strict=False)] | None = None
+    minimum_availability: MinimumAvailability | None = None
     runtime_min: Annotated[int, Field(ge=0, le=100_000)] | None = None
     original_language: LanguageName | None = None
     in_cinemas_on: Day | None = None

@@ -77,13 +77,20 @@ class Guide:
 
     def formats_of(self, trash_id: str) -> dict[str, GuideFormat]:
         """The formats of a profile by their ids: its own, and those of the groups that are on by default."""
+        found = {one: self.format(one) for one in self._format_ids(trash_id)}
+        return {one: format_ for one, format_ in found.items() if format_ is not None}
+
+    def formats_lacking(self, trash_id: str) -> list[str]:
+        """The ids of a profile's formats that no file has."""
+        return [one for one in self._format_ids(trash_id) if one not in self.format_files]
+
+    def _format_ids(self, trash_id: str) -> list[str]:
         profile = self.profile(trash_id)
         ids = list(profile.formats if profile else ())
         for group in self.groups:
             if group.is_default and trash_id in group.profiles:
                 ids += group.formats
-        found = {one: self.format(one) for one in dict.fromkeys(ids)}
-        return {one: format_ for one, format_ in found.items() if format_ is not None}
+        return list(dict.fromkeys(ids))
 
     @cached_property
     def groups(self) -> tuple[GuideGroup, ...]:

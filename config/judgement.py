@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from config.format_tables import LanguageName, read_pattern
 from config.strings import Name, QualityName
 from config.table import Array, NonEmptyArray, Table
 from config.units import Bytes, FilePath, Seconds
+from movies.availability import Availability
 from movies.offer import Protocol
 from movies.policy import Propers
 
@@ -144,4 +145,4 @@ class Selection(Table):
     grab_cooldown: Seconds = 12 * 3600.0
 
 
-MinimumAvailability = Literal["announced", "in_cinemas", "released"]
+MinimumAvailability = Annotated[Availability, Field(strict=False)]

@@ -96,6 +96,9 @@ def profile_mistakes(
             f"profiles.{name}.trash_id: {unknown_id(guide, 'profile', table.trash_id)}",
         )
         return
+    for format_id in guide.formats_lacking(table.trash_id) if table.trash_id else ():
+        text = f"it has a format that is not there: {unknown_id(guide, 'format', format_id)}"
+        yield ("profiles", name, "trash_id"), f"profiles.{name}.trash_id: {text}"
     draft = draft_of(table, guide)
     if not draft.qualities:
         yield ("profiles", name), f"profiles.{name}.qualities is missing"

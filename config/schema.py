@@ -38,6 +38,7 @@ from config.strings import (
 )
 from config.table import Array, NonEmptyArray, Table
 from config.units import MAX_WINDOW_CALLS, Bytes, CallWindow, FilePath, Seconds, Secret, Window
+from movies.availability import Availability
 from movies.custom_format import CustomFormat
 from movies.failure import ReasonChange, RetryPolicy, taxonomy
 from movies.movie import WantedMovie, parse_wanted
@@ -251,7 +252,7 @@ class Wanted(Table):
     imdb: Array[ImdbId] = ()
     titles: Array[WantedTitle] = ()
     tags: Array[Name] = ()
-    minimum_availability: MinimumAvailability = "released"
+    minimum_availability: MinimumAvailability = Availability.RELEASED
 
     def movies(self, *, profile: str, root: str) -> list[WantedMovie]:
         identities: list[dict[str, Any]] = [{"tmdb_id": tmdb_id} for tmdb_id in self.tmdb]

@@ -25,7 +25,7 @@ def target_of(form: MovieForm, config: Config, policy: Policy, *, now: datetime)
     """The movie as rules see it. Raises NoProfile."""
     found = wanting(form, config)
     profile = _profile_of(form, config, found[1].profile if found else None)
-    minimum = form.minimum_availability or Availability(found[1].minimum_availability if found else "released")
+    minimum = form.minimum_availability or (found[1].minimum_availability if found else Availability.RELEASED)
     tags = form.tags if form.tags is not None else found[1].tags if found else ()
 
     def held(release: HeldForm) -> HeldRelease:

@@ -53,7 +53,7 @@ class Seeder:
         self._handles: dict[str, lt.torrent_handle] = {}
         self._seeds: dict[Path, Seed] = {}
         self._is_closing = threading.Event()
-        self._dialers: list[threading.Thread] = []
+        self._dialers: dict[int, threading.Thread] = {}
         for path in paths:
             self.seed(path)
 
@@ -118,13 +118,17 @@ class Seeder:
     def keep_dialing(self, port: int, *, host: str = "127.0.0.1") -> None:
         """From now on, in a thread of its own, connect whatever is seeded to the leecher there whenever it is not."""
         dialer = threading.Thread(target=self._dial_for_ever, args=(host, port), name=f"dial {port}", daemon=True)
-        self._dialers.append(dialer)
+        self._dialers[port] = dialer
         dialer.start()
+
+    def stop_dialing(self, port: int) -> None:
+        """The leecher there is gone for good."""
+        self._dialers.pop(port).join()
 
     def close(self) -> None:
         self._is_closing.set()
-        for dialer in self._dialers:
-            dialer.join()
+        for port in list(self._dialers):
+            self.stop_dialing(port)
         self._handles.clear()
         self._session.pause()
 
@@ -135,7 +139,7 @@ class Seeder:
         self.close()
 
     def _dial_for_ever(self, host: str, port: int) -> None:
-        while not self._is_closing.wait(DIAL_EVERY_S):
+        while port in self._dialers and not self._is_closing.wait(DIAL_EVERY_S):
             for handle in list(self._handles.values()):
                 if not handle.get_peer_info():
                     handle.connect_peer((host, port))

@@ -9,8 +9,6 @@ from movies.format_facts import FormatFacts
 from movies.pattern import TIMEOUT_S, OnTimeout, PatternSet, Searches
 from movies.profile import Profile
 
-__all__ = ["CustomFormat", "FormatFacts", "FormatScore", "FormatSet", "score_of"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class CustomFormat:
@@ -78,7 +76,7 @@ class FormatSet:
             for condition in one.conditions
             if isinstance(condition, PatternCondition)
         }
-        self._patterns = PatternSet(sorted(patterns), on_timeout=on_timeout, timeout_s=timeout_s)
+        self.pattern_set = PatternSet(sorted(patterns), on_timeout=on_timeout, timeout_s=timeout_s)
         self._kinds = {one.name: _kinds(one) for one in self.formats}
 
     def __eq__(self, other: object) -> bool:
@@ -96,7 +94,7 @@ class FormatSet:
 
     def matching(self, facts: FormatFacts, among: Collection[str] | None = None) -> tuple[str, ...]:
         """Return the names of the formats that a release matches, in the set's order; `among` leaves others out."""
-        finder = _Finder(self._patterns)
+        finder = _Finder(self.pattern_set)
         return tuple(
             name
             for name, kinds in self._kinds.items()

@@ -17,8 +17,6 @@ from movies.rules import content, film, history, size, source
 from movies.target import Target
 from movies.verdict import NO_SCORE, Reason, Rejection, Verdict
 
-__all__ = ["DEFAULT_POLICY", "RULES", "Case", "Moment", "Rule", "case_of", "decide", "decide_all"]
-
 RULES: tuple[Rule, ...] = (
     Rule(reason=Reason.MOVIE_DOES_NOT_MATCH, check=film.movie_does_not_match),
     Rule(reason=Reason.AMBIGUOUS_MOVIE, check=film.ambiguous_movie),

@@ -101,8 +101,6 @@ TAXONOMY: Mapping[str, RetryPolicy] = {
 }
 """Every reason with its defaults. The ones that are `DEFAULT` follow the general policy."""
 
-REASONS = tuple(TAXONOMY)
-
 OUTSIDE = frozenset(
     {
         "connection timeout",

@@ -3,7 +3,7 @@
 One document at a time, as it is published; `BadFormat` says what is missing or of another kind than the guides'.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +28,8 @@ from movies.pattern import compiled
 from movies.quality import Modifier, SizeBounds, Source, quality_named
 
 GIB = 2**30
+LARGEST = 1e9
+"""More than any size in GiB or MiB per minute; JSON also has numbers that are none, and endless ones."""
 DEFAULT_SCORES = "default"
 
 Document = Mapping[str, Any]
@@ -104,7 +106,7 @@ def guide_group(document: Document) -> GuideGroup:
 def guide_profile(document: Document) -> GuideProfile:
     """Read a file of the folder `quality-profiles`; raises `BadFormat`."""
     allowed = [item for item in _list(document, "items") if item.get("allowed")]
-    groups = {_get(item, "name", str): _qualities(item.get("items") or (item["name"],)) for item in allowed}
+    groups = {_get(item, "name", str): _qualities(item) for item in allowed}
     cutoff = _get(document, "cutoff", str)
     if cutoff not in groups:
         raise BadFormat(f'its cutoff "{cutoff}" is none of its qualities')
@@ -127,12 +129,14 @@ def guide_profile(document: Document) -> GuideProfile:
 
 def guide_sizes(document: Document) -> dict[str, SizeBounds]:
     """Read a file of the folder `quality-size`: bounds in MiB per minute by quality; raises `BadFormat`."""
-    return {
-        _quality(_get(row, "quality", str)): SizeBounds(
-            minimum=_number(row, "min"), preferred=_number(row, "preferred"), maximum=_number(row, "max")
-        )
-        for row in _list(document, "qualities")
-    }
+    return {_quality(_get(row, "quality", str)): _bounds(row) for row in _list(document, "qualities")}
+
+
+def _bounds(row: Document) -> SizeBounds:
+    minimum, preferred, maximum = (_number(row, key) for key in ("min", "preferred", "max"))
+    if not minimum <= preferred <= maximum:
+        raise BadFormat(f'"{row["quality"]}" has {minimum:g}, {preferred:g}, {maximum:g}, not min <= preferred <= max')
+    return SizeBounds(minimum=minimum, preferred=preferred, maximum=maximum)
 
 
 def _condition(part: Document) -> Condition:
@@ -198,7 +202,9 @@ _CONDITIONS: Mapping[str, Callable[[Document, Mapping[str, bool]], Condition]] =
 }
 
 
-def _qualities(names: Sequence[object]) -> tuple[str, ...]:
+def _qualities(item: Document) -> tuple[str, ...]:
+    """Return those of a group; an item without any is a quality itself."""
+    names = _get(item, "items", list) if item.get("items") else [item["name"]]
     return tuple(_quality(str(name)) for name in names)
 
 
@@ -231,7 +237,7 @@ def _list(document: Document, key: str) -> list[Document]:
 
 def _number(document: Document, key: str) -> float:
     value = document.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
         raise BadFormat(f'"{key}" is missing, or no number')
     return float(value)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
+from movies.availability import Availability
 from movies.errors import BadWanted
 
 MovieId = NewType("MovieId", int)
@@ -48,7 +49,6 @@ class WantedMovie:
     """A movie somebody asks for, known by title and year, by an id, or by both.
 
     `imdb_id` is written "tt0133093". `root` is a root folder's path; `None` leaves the choice to the daemon.
-    `minimum_availability` is announced, in_cinemas or released.
     """
 
     title: str | None = None
@@ -58,7 +58,7 @@ class WantedMovie:
     profile: str
     root: str | None = None
     tags: tuple[str, ...] = ()
-    minimum_availability: str = "released"
+    minimum_availability: Availability = Availability.RELEASED
 
 
 _TITLE_AND_YEAR = re.compile(r"(.*\S)\s*\((\d{4})\)", re.DOTALL)

@@ -1,13 +1,14 @@
 """The stable contract of a parsed name for other tools: one JSON object a name, its keys always the same.
 
-A name read as a whole gives every key of `_whole`; one asked for a part gives `input` and that part's keys. What cannot
-be read gives `{"input": ..., "parsed": false, "reason": ...}` with a reason of `UnparsableReason`.
+A name read as a whole gives every key of `facts_json`; one asked for a part gives `input` and that part's keys. What
+cannot be read gives `{"input": ..., "parsed": false, "reason": ...}` with a reason of `UnparsableReason`.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
+from movies.files import DISC_FOLDERS
 from movies.release import (
     ParsedRelease,
     Unparsable,
@@ -41,7 +42,8 @@ def parsed_json(name: str, kind: NameKind = NameKind.RELEASE) -> dict[str, Json]
     return {"input": name, **_READERS[kind](name)}
 
 
-def _whole(parsed: ParsedRelease | Unparsable) -> Mapping[str, Json]:
+def facts_json(parsed: ParsedRelease | Unparsable) -> Mapping[str, Json]:
+    """Return what was read of a whole name, without the name."""
     if isinstance(parsed, Unparsable):
         return {"parsed": False, "reason": parsed.reason.value}
     return {
@@ -69,17 +71,26 @@ def _whole(parsed: ParsedRelease | Unparsable) -> Mapping[str, Json]:
 
 
 def _release(name: str) -> Mapping[str, Json]:
-    return _whole(parse_release(name))
+    return facts_json(parse_release(name))
 
 
 def _path(path: str) -> Mapping[str, Json]:
-    """Read a file by its name, or by its folder's where the file's says nothing."""
-    *folders, file = [part for part in _SLASH.split(path) if part] or [""]
+    """Read a file by its name, or by its folder's where the file's says nothing or less."""
+    *folders, file = _outside_disc([part for part in _SLASH.split(path) if part]) or [""]
     parsed = parse_release(file)
-    if isinstance(parsed, Unparsable) and parsed.reason in _SAYS_NOTHING and folders:
-        of_folder = parse_release(folders[-1])
-        parsed = of_folder if isinstance(of_folder, ParsedRelease) else parsed
-    return _whole(parsed)
+    of_folder = parse_release(folders[-1]) if folders else None
+    if isinstance(of_folder, ParsedRelease):
+        if isinstance(parsed, Unparsable):
+            parsed = of_folder if parsed.reason in _SAYS_NOTHING else parsed
+        elif parsed.year is None and of_folder.year is not None and of_folder.release_group is not None:
+            parsed = of_folder  # scene files have short names: "Some.Film.2010.1080p.BluRay.x264-GRP/grp-sf.mkv"
+    return facts_json(parsed)
+
+
+def _outside_disc(parts: list[str]) -> list[str]:
+    """Return a path without what is inside a disc's structure, whose names are the same on every disc."""
+    inside = next((place for place, part in enumerate(parts) if part.casefold() in DISC_FOLDERS), 0)
+    return parts[:inside] if inside else parts
 
 
 def _quality(name: str) -> Mapping[str, Json]:

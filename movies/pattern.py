@@ -13,6 +13,8 @@ from movies.pattern_literals import fold, required_literals
 
 TIMEOUT_S = 0.1
 """A pattern that needs longer for one name backtracks badly, and finds nothing in that name."""
+SHORTEST_TIMEOUT_S = 0.002
+"""What is left of it to a pattern that has run out of time in name after name; usual searches take a hundredth."""
 
 OnTimeout = Callable[[str], None]
 """Told the pattern that ran out of time, in the thread that searched."""
@@ -75,21 +77,26 @@ class PatternSet:
         self, patterns: Iterable[str], *, on_timeout: OnTimeout | None = None, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._compiled = {pattern: compiled(pattern) for pattern in patterns}
+        self.patterns = tuple(self._compiled)
         self._on_timeout = on_timeout
-        self._timeout_s = timeout_s
+        self._timeouts_s = dict.fromkeys(self._compiled, timeout_s)
         self._always: set[str] = set()
         self._by_short: list[tuple[str, set[str]]] = []
         self._by_gram: dict[str, list[tuple[str, set[str]]]] = {}
         self._index()
 
     def search(self, pattern: str, text: str) -> bool:
-        """Say whether a pattern of the set is found in a text; one that runs out of time is not."""
-        search = self._compiled[pattern].search
+        """Say whether a pattern of the set is found in a text; one that runs out of time is not.
+
+        It has half the time in the next text, so that a bad pattern does not hold up a page of a thousand names.
+        """
+        search, timeout_s = self._compiled[pattern].search, self._timeouts_s[pattern]
         for _ in range(_TRIES):
             try:
-                return search(text, timeout=self._timeout_s, concurrent=True) is not None
+                return search(text, timeout=timeout_s, concurrent=True) is not None
             except TimeoutError:
                 continue
+        self._timeouts_s[pattern] = max(timeout_s / 2, min(timeout_s, SHORTEST_TIMEOUT_S))
         if self._on_timeout is not None:
             self._on_timeout(pattern)
         return False
@@ -111,7 +118,7 @@ class PatternSet:
     def _index(self) -> None:
         """File each pattern under a piece of each of its literals, the piece that the fewest literals have."""
         by_literal: dict[str, set[str]] = {}
-        for pattern in self._compiled:
+        for pattern in self.patterns:
             literals = required_literals(pattern)
             if literals is None:
                 self._always.add(pattern)

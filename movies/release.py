@@ -82,13 +82,20 @@ class _Reading(NamedTuple):
     tail: Tail
 
 
-_KNOWN_EXTENSIONS = VIDEO_EXTENSIONS | DISC_EXTENSIONS | {".wmv", ".flv", ".rmvb", ".nzb", ".torrent"}
+_KNOWN_EXTENSIONS = (
+    VIDEO_EXTENSIONS | DISC_EXTENSIONS | {".wmv", ".flv", ".rmvb", ".nzb", ".torrent", ".nfo", ".rar", ".srt"}
+)
 _LONGEST_EXTENSION = max(map(len, _KNOWN_EXTENSIONS))
 _DOMAIN = r"(?:[a-z0-9-]{1,63}\.){1,4}"
 _SITE = re.compile(
-    rf"\s*(?:\[\s?{_DOMAIN}[a-z]{{2,6}}\s?\](?:\s?-)?|www\.{_DOMAIN}[a-z]{{2,6}}\s?-"
+    rf"\s*(?:\[\s?{_DOMAIN}[a-z]{{2,6}}\s?\](?:\s?-)?\.?|www\.{_DOMAIN}[a-z]{{2,6}}\s{{0,8}}-"
     rf"|{_DOMAIN}(?:com|net|org|info|biz|cc|ca|eu|io|ru|me|to|tv|ws|co\.[a-z]{{2}}) -)\s*",
     re.IGNORECASE,
+)
+# of a post: [01/52] - "Name.part01.rar" yEnc (1/66)
+_SUBJECT = re.compile(
+    r'[^"]{0,64}"([^"]{1,500}?)(?:\.(?:part|vol)[0-9+]{1,9})?(?:\.(?:rar|par2|nfo|sfv|nzb))?" yEnc'
+    r"(?: \([0-9/]{1,16}\))?"
 )
 _PLAIN_SUBS = frozenset({"sub", "subs"})
 _GAPS = re.compile(r"[ ._]+")
@@ -104,7 +111,7 @@ def parse_release(name: str) -> ParsedRelease | Unparsable:
         return Unparsable(reason=UnparsableReason.OBFUSCATED)
     if is_series(words, reading.tokens, tail):
         return Unparsable(reason=UnparsableReason.SERIES)
-    if is_sample(words, tail):
+    if is_sample(words, tail, is_file=bool(reading.extension)):
         return Unparsable(reason=UnparsableReason.SAMPLE)
     titles = titles_of(words, reading.layout)
     if not titles:
@@ -155,13 +162,16 @@ def read_release_group(name: str) -> str | None:
 def _read(name: str) -> _Reading | None:
     """Take a name apart; None when it has no words."""
     text, extension = _without_extension(name[:MAXIMUM_NAME_LENGTH].strip())
+    if '"' in text:
+        subject = _SUBJECT.fullmatch(text)
+        text, extension = _without_extension(subject[1]) if subject else (text, extension)
     site = _SITE.match(text)
     words = Name(text[site.end() :] if site else text)
     if not words.words:
         return None
     tokens = tokenize(words)
     layout = lay_out(words, tokens)
-    group = find_release_group(words, layout.tail, first=layout.title_end, year=layout.year)
+    group = find_release_group(words, layout.tail, first=layout.title_first, year=layout.year)
     tail = layout.tail
     if group is not None:
         first, end = words.word_at(group.start), words.word_at(group.end)

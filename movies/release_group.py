@@ -24,6 +24,7 @@ _REPOSTERS = re.compile(
     re.IGNORECASE,
 )
 _USENET = " yEnc"  # of the subject of a post
+_COPY = re.compile(r" \([1-9]\)")  # of a second download of the same file
 _REPOSTING_SITES = frozenset({"eztv", "rartv", "rarbg", "ettv"})
 _SITE = re.compile(r"[\w-]{1,40}(?:\.[\w-]{1,40}){0,3}\.(?:com|net|org|io|info|biz)", re.IGNORECASE)
 _NAME = re.compile(r"[^\s\-\[\](){}]{2,30}")
@@ -38,7 +39,7 @@ _CHECKSUM = re.compile(r"[0-9A-Fa-f]{8}")
 
 
 def find_release_group(name: Name, tail: Sequence[Token], *, first: int, year: Token | None) -> Signature | None:
-    """Return who signed a name whose title ends before the word `first`; `tail` are the tokens after it."""
+    """Return who signed a name whose title begins with the word `first`; `tail` are the tokens after it."""
     text, end = name.text, _signed_end(name, tail)
     after_year = name.ends[year.end - 1] if year is not None else -1
     if year is not None:  # "Title 2017 [Group] [Blu-ray][1080p]"
@@ -138,7 +139,13 @@ def _is_technical(name: Name, tail: Sequence[Token], start: int, stop: int, *, i
     for token in tail:
         if token.end <= first or token.first >= end:
             continue
-        if token.is_strong or token.first < first or token.end > end or (is_alone and end - first == 1):
+        if (
+            token.is_strong
+            or token.kind is Kind.SUBTITLES
+            or token.first < first
+            or token.end > end
+            or (is_alone and end - first == 1)
+        ):
             return True
         if token.kind in SPOKEN_LANGUAGES:
             languages += 1
@@ -191,6 +198,8 @@ def _appended(name: Name, tail: Sequence[Token], end: int) -> int:
         return -1
     if text.endswith(_USENET, 0, end):
         return end - len(_USENET)
+    if text[end - 1 : end] == ")" and _COPY.fullmatch(text, end - 4, end) is not None:
+        return end - 4
     return hyphen if hyphen > 0 and _REPOSTERS.fullmatch(text, hyphen + 1, end) else -1
 
 

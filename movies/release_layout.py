@@ -28,9 +28,8 @@ class Layout(NamedTuple):
 
 # What may stand between a title and its year ("My Movie Extended 2012", "My Movie German 2012"), and what may stand
 # between a title and the first technical word when there is no year.
-_BEFORE_YEAR = frozenset({Kind.EDITION, Kind.LANGUAGE, Kind.SEVERAL_LANGUAGES})
+_BEFORE_YEAR = frozenset({Kind.EDITION, Kind.LANGUAGE, Kind.SEVERAL_LANGUAGES, Kind.REVISION})
 _BEFORE_TECHNICAL = _BEFORE_YEAR | {
-    Kind.REVISION,
     Kind.RESOLUTION,
     Kind.SOURCE,
     Kind.HARDCODED_SUBS,
@@ -49,6 +48,8 @@ _AKA = re.compile(r"[ (]a\.?k\.?a\.? | / ", re.IGNORECASE)
 def lay_out(name: Name, tokens: Sequence[Token]) -> Layout:
     """Find the title, the year and the tokens that count."""
     first = _after_leading(name, tokens)
+    if first < len(name.words) and name.words[first] in _ARTICLES:  # alone it is no title: "The.Workprint.2014"
+        tokens = [t for t in tokens if t.first != first + 1 or t.kind is not Kind.SOURCE]
     strong = next((t.first for t in tokens if t.is_strong and t.first >= first), len(name.words))
     year, is_before = _leading_year(name, tokens, first), False
     if year is not None:  # "(1995) Movie Name"
@@ -96,18 +97,27 @@ def titles_of(name: Name, layout: Layout) -> tuple[str, ...]:
 
 def _after_leading(name: Name, tokens: Sequence[Token]) -> int:
     """Return the title's first word: after a bracket ("[Group] Title") and technical words ("BD25.Title.1994")."""
-    first, text = 0, name.flat
-    if text[0] == "[":
-        closed = text.find("]", 1, 64)
-        after = name.word_at(closed) if closed > 0 else 0
-        if after < len(name.words):
-            first = after
+    first = _after_bracket(name, tokens) if name.flat[0] == "[" else 0
     for token in tokens:
         if token.first > first:
             break
         if token.is_strong and token.first == first:
             first = token.end
     return first
+
+
+def _after_bracket(name: Name, tokens: Sequence[Token]) -> int:
+    """Return the first word after a bracket at the beginning, unless the bracket is the title or a year."""
+    closed = name.flat.find("]", 1, 64)
+    after = name.word_at(closed) if closed > 0 else 0
+    if not 0 < after < len(name.words):
+        return 0
+    of_bracket = [t for t in tokens if t.first < after]
+    if of_bracket and of_bracket[0].kind is Kind.YEAR and of_bracket[0].end == after:
+        return 0  # "[1995] Movie Name"
+    is_followed_by_year = any(t.kind is Kind.YEAR and t.first == after for t in tokens)
+    is_title = not of_bracket and is_followed_by_year and name.text[closed + 1] in ".["
+    return 0 if is_title else after  # "[Title].2007", "[Title][2007]"
 
 
 def _leading_year(name: Name, tokens: Sequence[Token], first: int) -> Token | None:
@@ -162,10 +172,18 @@ def _walk_back(name: Name, first: int, end: int, tokens: Sequence[Token], kinds:
             break  # nobody marks English before the year, and a dub bears a translated title: "The Good German"
         if token.first <= first + begins_with_article:
             break  # "The Final Cut"
+        if kinds is _BEFORE_YEAR and token.kind is Kind.REVISION and not _is_shouted(name, first, token):
+            break  # "Get.Real.1998", but "Film.PROPER.1998"
         if token.kind in _SHORT_WORDS and not name.written(token.first, token.end).isupper():
             break  # "Charlottes.Web", "Big.Fat.Cat"
         end = token.first
     return end
+
+
+def _is_shouted(name: Name, first: int, token: Token) -> bool:
+    """Say whether a token of letters is in capitals and the words before it are not."""
+    written = name.written(token.first, token.end)
+    return written.isupper() and written.isalpha() and not name.written(first, token.first).isupper()
 
 
 def _next_bracket(name: Name, first: int) -> int:
@@ -196,4 +214,5 @@ def _title(name: Name, first: int, end: int) -> str:
     if "." in raw:
         kept = _ACRONYM.sub(lambda match: match[0].replace(".", "\0") + " ", raw)
         raw = kept.replace(".", " ").replace("\0", ".")
-    return " ".join(raw.replace("_", " ").split()).rstrip(" -([{,+/").lstrip(" -([{,+/)]}")
+    title = " ".join(raw.replace("_", " ").split()).rstrip(" -([{,+/").lstrip(" -([{,+/)]}")
+    return title[:-1] if title.endswith("]") and "[" not in title else title

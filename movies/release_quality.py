@@ -34,6 +34,7 @@ _ANY_RESOLUTION = frozenset({Source.WORKPRINT, Source.CAM, Source.TELESYNC, Sour
 _DISC_CODECS = frozenset({"avc", "vc1", "mpeg2"})
 _ENCODE_CODECS = frozenset({"x264", "x265", "h264", "h265", "hevc", "xvid", "divx", "av1", "vp9"})
 _OLD_CODECS = frozenset({"xvid", "divx"})
+_SMALL_CODECS = _OLD_CODECS | {"x264"}  # with neither source nor size: from before there were larger pictures
 _BY_EXTENSION = {
     ".avi": "SDTV",
     ".divx": "SDTV",
@@ -61,10 +62,10 @@ def quality_of(name: Name, tail: Tail, *, extension: str = "") -> Quality:
     word = _source_word(sources)
     lines = _lines(tail.get(Kind.RESOLUTION, ()))
     codecs = {token.value for token in tail.get(Kind.CODEC, ())}
-    is_german_dub = Kind.SEVERAL_LANGUAGES in tail and any(t.value == "German" for t in tail.get(Kind.LANGUAGE, ()))
+    is_german_dub = Kind.LANGUAGE in tail and any(t.value == "German" for t in tail[Kind.LANGUAGE])
     is_remux = word == "bdremux" or Kind.REMUX in tail
     if not is_remux and word == "bluray" and is_german_dub and not codecs.isdisjoint(_DISC_CODECS):
-        is_remux = True  # German groups write "German.DL.1080p.BluRay.AVC" for a remux with a second sound track
+        is_remux = Kind.DISC not in tail  # German groups write "German.DL.1080p.BluRay.AVC" for a remux
     if not is_remux and _is_disc(tail, word, codecs, lines, is_dubbed=is_german_dub):
         return QUALITIES["BR-DISK"]
     if word == "hdtv" and "mpeg2" in codecs:
@@ -148,6 +149,8 @@ def _nearest_lines(stated: str) -> int:
 
 def _is_disc(tail: Tail, word: str | None, codecs: set[str], lines: int, *, is_dubbed: bool) -> bool:
     """Recognise a copied disc: it says so, or it has the disc's codec and nobody encoded it."""
+    if lines == 720:  # no disc has such a picture
+        return False
     said = {token.value for token in tail.get(Kind.DISC, ())}
     if "disc" in said and word not in ("dvd", "dvdr"):
         return codecs.isdisjoint(_ENCODE_CODECS) or Kind.RESOLUTION not in tail
@@ -168,7 +171,7 @@ def _without_source(lines: int, codecs: set[str], *, is_remux: bool, is_540: boo
         return QUALITIES["WEBDL-480p"]  # neither discs nor television have 540 lines
     if lines:
         return _rung(Source.TV, lines, Modifier.NONE)
-    if not codecs.isdisjoint(_OLD_CODECS):
+    if not codecs.isdisjoint(_SMALL_CODECS):
         return QUALITIES["SDTV"]
     return QUALITIES.get(_BY_EXTENSION.get(extension, ""), UNKNOWN)
 

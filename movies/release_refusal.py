@@ -7,6 +7,7 @@ from movies.tokens import Name, Tail, Token
 from movies.vocabulary import Kind
 
 _HEX = re.compile(r"[0-9a-f]{12,}")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BACKUP = re.compile(r"backup_\d{5,}s\d{2}-\d{2}", re.IGNORECASE)
 # "[Group] Title - 07 [1080p]": how groups number the episodes of a series
 _NUMBERED = re.compile(r"\[[^\[\]]{1,60}\][^\[\]()]{1,200} - \d{2,3}(?:v\d)?(?: ?[\[(].*)?")
@@ -16,7 +17,7 @@ def is_obfuscated(name: Name) -> bool:
     """Recognise hashes and random words: no spaces, and letters mixed with digits or cases as no title mixes them."""
     words = name.words
     if len(words) > 3:
-        return False
+        return len(words) == 5 and _UUID.fullmatch(name.flat) is not None
     last = words[-1]
     is_mixed = not last.isdecimal() and not last.isalpha()
     if len(words) > 1:
@@ -41,8 +42,10 @@ def is_series(name: Name, tokens: Sequence[Token], tail: Tail) -> bool:
     return last_year < 0 and _NUMBERED.fullmatch(name.text) is not None
 
 
-def is_sample(name: Name, tail: Tail) -> bool:
-    """Recognise a sample of a release: it says so after the title, or before a hyphen at the beginning."""
+def is_sample(name: Name, tail: Tail, *, is_file: bool) -> bool:
+    """Recognise a sample: it says so after the title, before a hyphen at the beginning, or at the end of a file."""
     if Kind.SAMPLE in tail:
+        return True
+    if name.words[-1] == "sample" and is_file and name.text[name.starts[-1] - 1] in ".-":
         return True
     return name.words[0] == "sample" and (len(name.words) == 1 or name.text[name.ends[0]] == "-")

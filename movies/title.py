@@ -75,11 +75,6 @@ def exact_keys(title: str) -> frozenset[str]:
     return frozenset(keys)
 
 
-def is_same_title(one: str, other: str) -> bool:
-    """Say whether two spellings name one title; "Göthe", "Gothe" and "Goethe" are the same."""
-    return not exact_keys(one).isdisjoint(exact_keys(other))
-
-
 def _spellings(title: str) -> list[list[str]]:
     """Return the title's words, and those with its umlauts written as two letters; none without letter or digit."""
     folded = title.casefold()

@@ -26,15 +26,17 @@ _MONTHS = frozenset(f"{month:02}" for month in range(1, 13))
 _DAYS = frozenset(f"{day:02}" for day in range(1, 32))
 _NUMBERED = re.compile(
     r"(?P<before>.{0,30}\D)?(?P<lines>\d{3,4}[pi])"
+    r"|(?P<glued>(?:480|576|720|1080|2160)p)(?P<after>[a-z][a-z0-9]{2,8})"
     r"|(?P<size>\d{3,4}x\d{3,4})"
-    r"|(?P<episode>.{0,40}?s\d{1,4}e\d{1,4}(?:[ev]\d{1,4}){0,9}|\d{1,2}x\d{2,3})"
-    r"|(?P<season>s\d\d)"
+    r"|(?P<episode>.{0,40}?s\d{1,4}ep?\d{1,4}(?:[ev]\d{1,4}){0,9}|\d{1,2}x\d{2,3})"
+    r"|(?P<season>s\d\d|ep?\d{2,3})"
     r"|(?P<repair>re(?:pack|rip)[2-9])"
     r"|\d{0,3}(?P<version>v[2-9])"
     r"|(?P<imdb>tt\d{7,8})"
     r"|tmdb(?:id)?(?P<tmdb>\d{1,8})"
     r"|(?P<several>[1-8])ch"
     r"|(?P<sound>ddp?a?|aac|e?ac3|dts|ma|hd|hra?|x|flac|l?pcm|truehd|opus|atmos)(?P<front>[1-9])(?P<low>[0-2])?"
+    r"|(?P<twice>dts|ac3|aac|flac|ddp?)x[2-4]"
     r"|\dx(?P<language>[a-z]{2,10})"
 )
 
@@ -132,6 +134,8 @@ def _read_known(name: Name, first: int, branch: Branch, tokens: list[Token]) -> 
     if value == COUNTED:
         if not name.is_joined(end - 1) or not _COUNT.fullmatch(name.words[end]):
             return first
+        if kind is Kind.SEASON and _is_year(name.words[end]):
+            return first  # "Open Season 2006"
         value, end = name.words[end], end + 1
     elif kind is Kind.SUBTITLES:
         end = _end_of_subtitles(name, end)
@@ -202,6 +206,11 @@ def _read_numbered(name: Name, place: int, tokens: list[Token]) -> int:
     if shape == "lines":
         _read_glued(match["before"], place, tokens)
         tokens.append(Token(Kind.RESOLUTION, match["lines"], place, end, True))
+    elif shape == "after":
+        _read_glued(match["after"], place, tokens)
+        tokens.append(Token(Kind.RESOLUTION, match["glued"], place, end, True))
+    elif shape == "twice":
+        tokens.append(Token(Kind.AUDIO, _SOUNDS[match["twice"]], place, end, True))
     elif shape in ("front", "low"):
         return _read_sound(name, match, place, tokens)
     elif shape == "language":
@@ -215,6 +224,7 @@ def _read_numbered(name: Name, place: int, tokens: list[Token]) -> int:
     return end
 
 
+_SOUNDS = {"dts": "dts", "ac3": "dd", "dd": "dd", "ddp": "dd+", "aac": "aac", "flac": "flac"}
 _SHAPES: dict[str, tuple[TokenKind, bool]] = {
     "size": (Kind.RESOLUTION, True),
     "episode": (Kind.EPISODE, True),
@@ -228,7 +238,7 @@ _SHAPES: dict[str, tuple[TokenKind, bool]] = {
 
 
 def _read_glued(before: str | None, place: int, tokens: list[Token]) -> None:
-    """Add the source that a resolution is glued to ("Bluray2160p")."""
+    """Add the source that a resolution is glued to ("Bluray2160p", "1080pBluRay")."""
     branch = VOCABULARY.get(before) if before else None
     if branch is not None and branch.meaning is not None and branch.meaning.kind is Kind.SOURCE:
         kind, value, is_strong = branch.meaning
@@ -254,7 +264,7 @@ def _read_number(name: Name, place: int, tokens: list[Token]) -> int:
     words = name.words
     word = words[place]
     if len(word) == 4:
-        if not FIRST_YEAR <= int(word) <= LAST_YEAR:
+        if not _is_year(word):
             return place
         if _is_date(name, place):
             tokens.append(Token(Kind.EPISODE, "", place, place + 3, True))
@@ -265,6 +275,10 @@ def _read_number(name: Name, place: int, tokens: list[Token]) -> int:
         tokens.append(Token(Kind.CHANNELS, f"{word}.{words[place + 1]}", place, place + 2, False))
         return place + 2
     return place
+
+
+def _is_year(word: str) -> bool:
+    return len(word) == 4 and FIRST_YEAR <= int(word) <= LAST_YEAR
 
 
 def _is_date(name: Name, year: int) -> bool:

@@ -50,7 +50,7 @@ def is_newer_revision(release: HeldRelease, *, over: HeldRelease, profile: Profi
 
 def _why_no_higher_score(release: HeldRelease, over: HeldRelease, profile: Profile) -> str | None:
     if release.score <= over.score:
-        scores = f", also in score: {over.score}, not under {release.score}" if release.score or over.score else ""
+        scores = f", and so is its score: {over.score} to {release.score}" if release.score or over.score else ""
         return f"{over.quality} is equal or better{scores}"
     if not profile.upgrade:
         return f'the profile "{profile.name}" forbids upgrades'

@@ -33,12 +33,12 @@ def save(
     )
 
 
-def listed(connection: Connection, *, node: str | None = None) -> list[dict[str, Any]]:
-    """The rows of one node or of all; `retry_in_s` is from now on, 0 where that has passed."""
+def listed(connection: Connection, *, node: str) -> list[dict[str, Any]]:
+    """The rows of one node; `retry_in_s` is from now on, 0 where that has passed."""
     return connection.execute(
         """select *, greatest(0, extract(epoch from retry_at - now()))::float8 as retry_in_s
-           from breakers where %s::text is null or node = %s order by node, dependency""",
-        (node, node),
+           from breakers where node = %s order by dependency""",
+        (node,),
     ).fetchall()
 
 

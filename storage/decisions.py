@@ -10,9 +10,12 @@ from psycopg.types.json import Jsonb
 from movies.movie import MovieId, ReleaseId
 from movies.quality import UNKNOWN
 from movies.release import Unparsable
-from movies.verdict import Rejection, Verdict
+from movies.verdict import Verdict
 from storage.database import Connection
 from storage.targets import Known
+
+FRESH_S = 900.0
+"""How long a decision tells what a root has left; a movie that waits for room is decided about more often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +63,8 @@ def _row(release_id: ReleaseId, verdict: Verdict) -> dict[str, Any]:
         "quality": quality.name,
         "score": verdict.score.total,
         "formats": list(verdict.score.names),
-        "reasons": [reason_as_json(rejection) for rejection in verdict.rejections],
+        "reasons": [rejection.as_json() for rejection in verdict.rejections],
     }
-
-
-def reason_as_json(rejection: Rejection) -> dict[str, Any]:
-    """`reason`, `kind` and `text`; `until` where a temporary one ends at a known time."""
-    facts = {"reason": rejection.reason.value, "kind": rejection.kind, "text": rejection.text}
-    return facts | ({"until": rejection.until.isoformat()} if rejection.until else {})
 
 
 def record(connection: Connection, decision: Decision) -> None:
@@ -85,6 +82,16 @@ def record(connection: Connection, decision: Decision) -> None:
             decision.taken_by,
         ),
     )
+
+
+def free_bytes(connection: Connection, movie_id: MovieId) -> int | None:
+    """What the movie's root had left by its last decision; None: that is long ago, or nobody had looked."""
+    row = connection.execute(
+        """select (target ->> 'free_bytes')::bigint as free_bytes from decisions
+           where movie_id = %s and decided_at > now() - make_interval(secs => %s) order by id desc limit 1""",
+        (movie_id, FRESH_S),
+    ).fetchone()
+    return row["free_bytes"] if row else None
 
 
 def has_verdict_since(connection: Connection, movie_id: MovieId, since: datetime) -> bool:

@@ -23,7 +23,7 @@ from storage.errors import Fenced
 
 CLAIM_COLUMNS = "id as job_id, owner, kind, lane, payload, attempt, movie_id, correlation_id"
 SUSPECT_LOST = 2
-"""A job whose workers vanished this often is claimed alone, so that it takes no others along if it was the cause."""
+"""A job whose workers vanished this often is claimed alone, as it may be why; the index jobs_suspect says it, too."""
 ONCE = "on conflict (unique_key) where state in ('ready', 'running') and unique_key is not null do nothing"
 """How a job is not enqueued twice under one key while the first waits or is in work."""
 MAX_LOST = 5
@@ -123,10 +123,10 @@ def claim(
     it. The jobs are ready again then, and the token, which is never given twice, opens nothing.
     """
     take = partial(_claim, connection, node, owner, slots, lease_s, without, is_durable)
-    claims = [] if suspects == "only" else take("lost < 2")
+    claims = [] if suspects == "only" else take(f"lost < {SUSPECT_LOST}")
     if claims or suspects == "never":
         return claims
-    one, *others = take("lost >= 2") or (None,)
+    one, *others = take(f"lost >= {SUSPECT_LOST}") or (None,)
     release(connection, [claim for claim in others if claim is not None])
     return [one] if one is not None else []
 
@@ -134,9 +134,9 @@ def claim(
 def is_suspect_due(connection: Connection, *, lanes: Iterable[str], node: str) -> bool:
     """Whether one of the jobs that are to be claimed alone is due."""
     row = connection.execute(
-        """select from jobs where state = 'ready' and lost >= 2 and lane = any(%s) and run_at <= now()
+        f"""select from jobs where state = 'ready' and lost >= {SUSPECT_LOST} and lane = any(%s) and run_at <= now()
                and (node is null or node = %s or node = any((select places from nodes where name = %s)::text[]))
-               limit 1""",
+               limit 1""".encode(),
         (list(lanes), node, node),
     ).fetchone()
     return row is not None

@@ -13,7 +13,7 @@ import pytest
 
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
-from tests.postgres import add_template, fresh_database, postgres_server, server_folder
+from tests.postgres import add_template, fresh_database, opened, postgres_server, server_folder
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 LONG = ("tests/chaos/", "tests/pipeline/")
@@ -42,13 +42,8 @@ def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
 @pytest.fixture
 def database(dsn: str) -> Iterator[Database]:
     """The test's database, opened and prepared."""
-    database = Database(dsn, application="test")
-    database.open()
-    try:
-        database.prepare()
+    with opened(dsn) as database:
         yield database
-    finally:
-        database.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

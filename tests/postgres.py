@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from storage.data_folder import DataFolder
+from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.migration import migrate
 
@@ -87,3 +88,15 @@ def fresh_database(server: EmbeddedPostgres, *, template: str = TEMPLATE) -> Ite
     finally:
         with psycopg.connect(server.dsn, autocommit=True) as connection:
             connection.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+@contextmanager
+def opened(dsn: str, **options: Any) -> Iterator[Database]:
+    """The database, opened and prepared."""
+    database = Database(dsn, **{"application": "test", **options})
+    database.open()
+    try:
+        database.prepare()
+        yield database
+    finally:
+        database.close()

@@ -8,12 +8,10 @@ from movies.case import Case
 from movies.change import Location, Value
 from movies.policy import DelayProfile, ReleaseProfile
 from movies.quality import SizeBounds
-from movies.remedies.quantities import duration_text, round_down_duration, round_size, size_text
+from movies.remedies.quantities import DAY_S, duration_text, round_down_duration, round_size, size_text
 from movies.remedies.step import Step, indexer_steps, movie_step, policy_step
 from movies.rules import content
 from movies.rules.size import MIB, minutes_of
-
-DAY_S = 86400
 
 
 def size(case: Case) -> Iterator[Step]:

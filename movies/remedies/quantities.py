@@ -2,6 +2,9 @@
 
 import math
 
+DAY_S = 86400
+UNITS_S = (("d", DAY_S), ("h", 3600), ("m", 60))
+
 
 def round_size(size_bytes: int, *, up: bool) -> tuple[str, int]:
     """The nearest size at or over (or at or under) this one that reads well, as text and in bytes."""
@@ -14,7 +17,7 @@ def round_size(size_bytes: int, *, up: bool) -> tuple[str, int]:
 
 def round_down_duration(duration_s: float) -> tuple[str, float]:
     """The nearest duration at or under this one that reads well, as text and in seconds; never less than none."""
-    for unit, unit_s in (("d", 86400), ("h", 3600), ("m", 60)):
+    for unit, unit_s in UNITS_S:
         if duration_s >= 10 * unit_s:
             number = math.floor(duration_s / unit_s)
             return f"{number}{unit}", float(number * unit_s)
@@ -41,7 +44,7 @@ def size_text(size_bytes: int) -> str:
 
 def duration_text(duration_s: float) -> str:
     """A duration as one would have written it: in the largest unit that leaves no rest."""
-    for unit, unit_s in (("d", 86400), ("h", 3600), ("m", 60)):
+    for unit, unit_s in UNITS_S:
         if duration_s and duration_s % unit_s == 0:
             return f"{duration_s // unit_s:.0f}{unit}"
     return f"{duration_s:.3f}".rstrip("0").rstrip(".") + "s"

@@ -9,12 +9,10 @@ from movies.policy import Propers
 from movies.profile import Profile
 from movies.quality import QUALITIES, Quality
 from movies.remedies.profile import Groups, format_step, groups_step, upgrades_not_allowed
-from movies.remedies.quantities import duration_text, round_down_duration
+from movies.remedies.quantities import DAY_S, duration_text, round_down_duration
 from movies.remedies.step import Step, policy_step, profile_step
 from movies.target import HeldRelease
 from movies.upgrade import is_equal, why_no_upgrade
-
-DAY_S = 86400
 
 
 def existing_file(case: Case) -> Iterator[Step]:

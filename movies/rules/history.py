@@ -34,7 +34,9 @@ def already_imported(case: Case) -> str | None:
 
 
 def _is_listed(offer: Offer, keys: frozenset[str]) -> bool:
-    return bool(keys) and ((offer.infohash or "").lower() in keys or release_key(offer.title) in keys)
+    if not keys:
+        return False
+    return (offer.infohash is not None and offer.infohash.lower() in keys) or release_key(offer.title) in keys
 
 
 def already_queued(case: Case) -> str | None:
@@ -44,7 +46,7 @@ def already_queued(case: Case) -> str | None:
             return f"{queued.quality} is on its way"
         why = why_no_upgrade(case.candidate, over=queued, profile=profile, propers=case.policy.propers)
         if why is not None:
-            return f"another is on its way: {why}"
+            return f"a release is on its way: {why}"
     return None
 
 
@@ -53,7 +55,7 @@ def recently_grabbed(case: Case) -> str | None:
         if case.moment.now - grab.grabbed_at < case.policy.grab_cooldown:
             why = why_no_upgrade(case.candidate, over=grab, profile=case.target.profile, propers=case.policy.propers)
             if why is not None:
-                return f"another was grabbed at {grab.grabbed_at:%Y-%m-%d %H:%M} UTC: {why}"
+                return f"a release was grabbed at {grab.grabbed_at:%Y-%m-%d %H:%M} UTC: {why}"
     return None
 
 

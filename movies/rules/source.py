@@ -14,7 +14,7 @@ def protocol(case: Case) -> str | None:
 def blocked_indexer(case: Case) -> str | None:
     if case.offer.indexer not in case.moment.closed_indexers:
         return None
-    return f"{case.offer.indexer} failed too often and is left alone for now"
+    return f"{case.offer.indexer} is left alone for now: its breaker is open"
 
 
 def unknown_end(case: Case) -> datetime | None:

@@ -39,6 +39,7 @@ class Bench:
         self.database, self.queue = database, Address("queue")
         self.policy = Policy(terms=TERMS)
         self.closed: frozenset[str] = frozenset()
+        self.free_bytes: int | None = None
         self.actors: list[Selector] = []
         with database.transaction() as connection:
             wanted = WantedMovie(title="Sintel", year=2010, profile="hd")
@@ -47,7 +48,7 @@ class Bench:
     def find(self, title: str = BLURAY, *, indexer: str = "one", age: timedelta | None = None) -> ReleaseId:
         """An indexer offers it, and it is judged once, as a search does."""
         at = None if age is None else datetime.now(UTC) - age
-        offer = Offer(indexer=indexer, guid=title, title=title, published_at=at)
+        offer = Offer(indexer=indexer, guid=title, title=title, published_at=at, size_bytes=2**33)
         with self.database.transaction() as connection:
             ids = releases.record(connection, [(offer, Links(link="http://127.0.0.1/x", magnet=None))])
             judged = self._judge().one(connection, self.movie_id, [(offer, parse_release(title))])
@@ -57,7 +58,12 @@ class Bench:
         return release_id
 
     def _judge(self) -> Judge:
-        return Judge(profiles=BUILTIN_PROFILES, policy=self.policy, closed_indexers=lambda: self.closed)
+        return Judge(
+            profiles=BUILTIN_PROFILES,
+            policy=self.policy,
+            closed_indexers=lambda: self.closed,
+            free_bytes=lambda root: self.free_bytes,
+        )
 
     def ask(self, **how: Any) -> None:
         with self.database.transaction() as connection:
@@ -204,6 +210,19 @@ def test_an_indexer_that_is_down_keeps_its_releases_waiting_and_not_those_of_oth
     bench.ask()
     bench.select()
     assert bench.fetched == [web]
+
+
+def test_a_disk_without_room_keeps_what_was_found_waiting(bench: Bench) -> None:
+    bluray = bench.find(BLURAY)
+    bench.free_bytes = 2**20
+    bench.ask()
+    bench.select()
+    assert bench.fetched == []
+    assert bench.next_look == ("room in /library", pytest.approx(LOOK_AGAIN_S, abs=30))
+    bench.free_bytes = 2**40
+    bench.make_due()
+    bench.select()
+    assert bench.fetched == [bluray]
 
 
 def test_a_choice_that_waits_for_an_indexer_is_woken_when_that_is_back(bench: Bench) -> None:

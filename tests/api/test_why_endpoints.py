@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from api.judging import facts_of
 from config.digest import digest_of
 from metrics.control_channel import Answer
 from movies.case import Moment
@@ -17,7 +18,7 @@ from movies.offer import Offer
 from movies.policy import Policy
 from movies.profile import BUILTIN_PROFILES
 from movies.release import parse_release
-from storage import decisions, movies, releases, targets
+from storage import decisions, movie_titles, movies, releases, targets
 from storage.database import Database
 from storage.decisions import Decision
 from storage.releases import Links
@@ -200,3 +201,11 @@ def test_a_file_that_changed_since_the_start_is_said_to_have_and_one_that_broke_
     finally:
         config.write_text(CONFIG)
     assert not why(api, sintel).json["is_config_changed"]
+
+
+def test_room_is_judged_by_what_the_daemon_last_saw_of_it(module_database: Database, sintel: MovieId) -> None:
+    with module_database.transaction() as connection:
+        (dune,) = movie_titles.search(connection, "Dune (1984)")
+        assert facts_of(connection, dune).known["free_bytes"] is None
+        decisions.record(connection, Decision(movie_id=dune, target={"free_bytes": 7}, judged=()))
+        assert facts_of(connection, dune).known["free_bytes"] == 7

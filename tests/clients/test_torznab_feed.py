@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.torznab import Item
-from clients.torznab_feed import read_date
+from clients.torznab_feed import Item, read_date
 from movies.offer import IndexerFlag
 from tests.clients.asking import NOW
 from tests.clients.hostile_server import HostileServer, ok

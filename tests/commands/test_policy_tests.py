@@ -47,7 +47,7 @@ def test_a_failure_shows_what_was_expected_what_came_and_why(tmp_path: Path) -> 
         exp: accepted
         got: rejected
         custom_format_minimum: its score is -50 (x265), -10 is asked for
-        existing_file: the file stays: WEBDL-1080p is equal or better, also in score: 0, not under -50
+        existing_file: the file stays: WEBDL-1080p is equal or better, and so is its score: 0 to -50
         it would be accepted with
           profiles.hd.formats.x265: -50 -> 1
           profiles.hd.cutoff_score: 0 -> 1
@@ -136,3 +136,11 @@ releases = [{ title = "x", expect = "accepted" }]"""
 )
 def test_a_file_that_cannot_be_used_is_told_with_its_line(tmp_path: Path, tests: str, message: str) -> None:
     assert message in output_of(tmp_path, tests, code=2)
+
+
+def test_a_pattern_that_runs_out_of_time_is_told_once(tmp_path: Path) -> None:
+    slow = CONFIG + '[[restrictions]]\nignored = ["/(a|aa)+$/"]\n'
+    offered = f'{{ title = "{"a" * 60}!", expect = "rejected" }}'
+    test = f'[[tests]]\nname = "slow"\nmovie = {{ title = "Sintel", year = 2010 }}\nreleases = [{offered}, {offered}]\n'
+    shown = output_of(tmp_path, test, config=slow, code=0)
+    assert shown.count("the pattern (a|aa)+$ takes too long with some release names") == 1

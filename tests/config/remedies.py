@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from config.loading import contradictions
+from config.contradictions import contradictions
 from config.schema import Config
 from movies.change import Change
 

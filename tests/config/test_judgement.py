@@ -110,7 +110,7 @@ def test_tags_and_availability_go_with_the_wanted_movie(tmp_path: Path) -> None:
     text = '[wanted.hd]\ntmdb = [1]\ntitles = ["x (2010)"]\ntags = ["a"]\nminimum_availability = "in_cinemas"'
     movies = [movie for _, movie in configured(tmp_path, text).wanted_movies()]
     assert [movie.tags for movie in movies] == [("a",), ("a",)]
-    assert {Availability(movie.minimum_availability) for movie in movies} == {Availability.IN_CINEMAS}
+    assert {movie.minimum_availability for movie in movies} == {Availability.IN_CINEMAS}
 
 
 def test_sizes_are_the_files_over_the_guides_over_the_usual_ones(tmp_path: Path, guides: Path) -> None:

@@ -232,6 +232,14 @@ def test_a_guides_file_that_is_wrong_is_told_with_its_line(
     assert raised_by(tmp_path, f'[profiles.x]\ntrash_id = "{PROFILE_ID}"') == f"{guides}/{expected}"
 
 
+def test_a_format_of_a_guides_profile_without_a_file_is_told(tmp_path: Path) -> None:
+    guides = write_guides(tmp_path / "trash-guides")
+    (guides / "cf" / "repack.json").unlink()
+    assert mistakes_in(written(tmp_path, f'[profiles.x]\ntrash_id = "{PROFILE_ID}"')) == [
+        f'2: profiles.x.trash_id: it has a format that is not there: no format in "{guides}" has the id "{GROUP_ID}"'
+    ]
+
+
 def test_a_guides_file_that_is_no_json_is_told(tmp_path: Path) -> None:
     guides = write_guides(tmp_path / "trash-guides")
     (guides / "cf" / "repack.json").write_text('{\n"trash_id": "x",\n}')

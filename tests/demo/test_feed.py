@@ -5,7 +5,7 @@ import pytest
 
 from clients.errors import AuthenticationFailed, Gone, Unreachable
 from clients.http import HttpClient
-from clients.torznab import Item
+from clients.torznab_feed import Item
 from demo.feed import Feed, FeedOffer
 from tests.clients.asking import KEY, NOW
 from tests.clients.torznab_server import HASH, MAGNET, indexer

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from movies.decision import Moment, decide
+from movies.case import Moment
+from movies.decision import decide
 from movies.movie import MovieId
 from movies.offer import Offer
 from movies.profile import BUILTIN_PROFILES

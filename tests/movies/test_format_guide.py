@@ -1,6 +1,8 @@
 """The guides' documents, read into formats, groups, profiles and sizes."""
 
 import contextlib
+import copy
+import math
 from typing import Any
 
 import pytest
@@ -119,6 +121,7 @@ def test_a_pattern_that_does_not_compile_is_refused() -> None:
         {"language": "Klingon"},
         {"items": [{"name": "Bluray-4320p", "allowed": True}]},
         {"items": [5]},
+        {"items": [{"name": "WEB 1080p", "allowed": True, "items": 5}]},
         {"minFormatScore": "0"},
         {"formatItems": []},
     ],
@@ -128,8 +131,17 @@ def test_a_profile_of_another_shape_or_that_contradicts_itself_is_refused(change
         guide_profile({**PROFILE, **changed})
 
 
+@pytest.mark.parametrize(
+    "changed", [{"min": 2001}, {"max": -1}, {"max": math.inf}, {"max": math.nan}, {"max": 10**400}]
+)
+def test_sizes_that_no_release_can_have_are_refused(changed: dict[str, Any]) -> None:
+    row = {"quality": "Bluray-1080p", "min": 50.8, "preferred": 1999, "max": 2000}
+    with pytest.raises(BadFormat):
+        guide_sizes({"qualities": [row | changed]})
+
+
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
@@ -144,6 +156,12 @@ READERS = [
 @given(st.sampled_from(READERS), st.data(), JSON)
 def test_whatever_a_document_holds_it_is_read_or_refused(reader: Any, data: st.DataObject, value: Any) -> None:
     read, document = reader
-    key = data.draw(st.sampled_from(sorted(document)))
+    document = copy.deepcopy(document)
+    inner: Any = document
+    key = data.draw(st.sampled_from(sorted(inner)))
+    while isinstance(inner[key], dict | list) and inner[key] and data.draw(st.booleans()):
+        inner = inner[key]
+        key = data.draw(st.sampled_from(sorted(inner) if isinstance(inner, dict) else range(len(inner))))
+    inner[key] = value
     with contextlib.suppress(BadFormat, BadRegex):
-        read({**document, key: value})
+        read(document)

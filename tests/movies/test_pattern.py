@@ -2,6 +2,7 @@
 
 import random
 import string
+from time import process_time
 
 import pytest
 import regex
@@ -147,3 +148,11 @@ def test_a_pattern_that_runs_out_of_time_is_not_found_and_is_told() -> None:
     assert told == [endless]
     assert known.search("a", name)
     assert told == [endless]
+
+
+def test_a_pattern_that_runs_out_of_time_in_every_name_of_a_page_does_not_hold_it_up() -> None:
+    endless = "(a|aa)+$"
+    known, began_s = PatternSet([endless], timeout_s=0.02), process_time()
+    assert not any(known.search(endless, f"{'a' * 60}!{number}") for number in range(50))
+    assert process_time() - began_s < 1, "without less time for each next name it were two seconds"
+    assert known.search(endless, "a" * 60), "where it is quick it is still found"

@@ -57,6 +57,11 @@ def test_what_was_imported_once_is_not_taken_again_while_there_is_a_file(field: 
     assert judged(PROPER, target=target, infohash="cd" * 20).is_accepted
 
 
+def test_a_name_without_letters_was_not_every_release_without_a_hash() -> None:
+    target = replace(with_file("HDTV-720p"), replaced=frozenset({release_key("???")}))
+    assert judged(target=target, infohash=None).is_accepted
+
+
 def queued(name: str, **facts: int) -> HeldRelease:
     return HeldRelease(quality=QUALITIES[name], **facts)  # type: ignore[arg-type]
 
@@ -65,7 +70,7 @@ def test_what_is_queued_must_be_bettered() -> None:
     assert reasons(judged(target=replace(SINTEL, queued=(queued("WEBRip-1080p"),)))) == {Reason.ALREADY_QUEUED}
     assert judged(target=replace(SINTEL, queued=(queued("HDTV-720p"),))).is_accepted
     both = replace(SINTEL, queued=(queued("HDTV-720p"), queued("Bluray-1080p")))
-    assert only(judged(target=both)).text == "another is on its way: Bluray-1080p is better than WEBDL-1080p"
+    assert only(judged(target=both)).text == "a release is on its way: Bluray-1080p is better than WEBDL-1080p"
 
 
 def test_what_is_queued_is_not_bettered_where_upgrades_are_forbidden() -> None:
@@ -78,7 +83,7 @@ def test_what_was_grabbed_lately_must_be_bettered() -> None:
     target = replace(SINTEL, grabs=(grab,))
     rejection = only(judged(target=target))
     assert rejection.reason is Reason.RECENTLY_GRABBED
-    assert rejection.text == "another was grabbed at 2026-06-01 00:00 UTC: WEBDL-1080p is equal or better"
+    assert rejection.text == "a release was grabbed at 2026-06-01 00:00 UTC: WEBDL-1080p is equal or better"
     assert judged("Sintel.2010.1080p.BluRay.x264", target=target).is_accepted
     assert judged(target=replace(SINTEL, grabs=(replace(grab, grabbed_at=NOW - 12 * HOUR),))).is_accepted
 

@@ -127,7 +127,10 @@ def builtin_client(world: World, tmp_path: Path) -> Iterator[str]:
 def builtin(world: World, folder: Path) -> Iterator[str]:
     port = free_port()
     world.seeder.keep_dialing(port)
-    yield BUILTIN.format(port=port)
+    try:
+        yield BUILTIN.format(port=port)
+    finally:
+        world.seeder.stop_dialing(port)
 
 
 @contextmanager

@@ -43,6 +43,9 @@ wait = "300ms"
 [[roots]]
 path = "library"
 min_free = "1KiB"
+
+[selection]
+min_free = "1KiB"
 """
 
 INDEXER = """

@@ -14,39 +14,23 @@ from storage.backup_folder import Reason, kept
 from storage.data_folder import DataFolder
 from storage.embedded import dsn_of_running, free_port
 from storage.migration import known_migrations, migrate
+from tests.pipeline.command_line import understudy
 from tests.pipeline.daemon import DaemonRun, daemon
-from tests.pipeline.test_command_line import understudy
+from tests.pipeline.embedded import EMBEDDED, embedded
 from tests.storage.databases import ask, execute, fill
 from tests.until import until
 
-EMBEDDED = """\
-[daemon]
-data_dir = "data"
-[api]
-listen = "127.0.0.1:{port}"
-[[download_clients]]
-name = "builtin"
-type = "builtin"
-download_dir = "downloads"
-bind = "lo"
-"""
 NEWEST = known_migrations()[-1].version
 MISSED = "delete from ticks where task = 'backup'"
 """As if no daemon had run since the time of the last backup."""
 
 
 @contextmanager
-def embedded(tmp_path: Path) -> Iterator[DaemonRun]:
-    """A daemon on its own PostgreSQL, with a movie in it, ended afterwards."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    run = DaemonRun(folder, EMBEDDED.format(port=free_port()), dsn="")
-    try:
-        run.start()
+def stocked(tmp_path: Path) -> Iterator[DaemonRun]:
+    """A daemon on its own PostgreSQL, with a movie in it."""
+    with embedded(tmp_path) as run:
         execute(own_dsn(run), "insert into movies (title, profile, root) values ('kept', 'hd', '/library')")
         yield run
-    finally:
-        run.end()
 
 
 def own_dsn(run: DaemonRun) -> str:
@@ -68,7 +52,7 @@ def health(run: DaemonRun) -> str:
 
 
 def test_a_running_daemon_is_saved_and_a_stopped_one_gets_it_back(tmp_path: Path) -> None:
-    with embedded(tmp_path) as run:
+    with stocked(tmp_path) as run:
         file = tmp_path / "moved.dump"
         assert f"{file} is a backup of" in understudy("backup", str(file), config=run.config)
         assert "there is a file already" in understudy("backup", str(file), config=run.config, code=1)
@@ -85,7 +69,7 @@ def test_a_running_daemon_is_saved_and_a_stopped_one_gets_it_back(tmp_path: Path
 
 
 def test_a_stopped_daemon_is_saved_into_its_folder_and_moves_to_another_machine(tmp_path: Path) -> None:
-    with embedded(tmp_path) as run:
+    with stocked(tmp_path) as run:
         assert run.stop() == 0
         assert "is a backup of" in understudy("backup", config=run.config)
         (file,) = backups(run, Reason.ASKED)
@@ -268,7 +252,7 @@ def test_without_a_backup_nothing_is_migrated(tmp_path: Path, older: str) -> Non
 
 
 def test_a_data_folder_of_another_postgresql_is_refused_with_the_command_that_moves_it(tmp_path: Path) -> None:
-    with embedded(tmp_path) as run:
+    with stocked(tmp_path) as run:
         assert run.stop() == 0
         (run.folder / "data" / "postgres" / "PG_VERSION").write_text("9\n")
         run.launch()

@@ -1,13 +1,11 @@
 """The command line against a running daemon, and without one."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.pipeline.command_line import understudy
 from tests.pipeline.conftest import World
-from tests.pipeline.daemon import BUILTIN, REPOSITORY, WANTED, DaemonRun, daemon
+from tests.pipeline.daemon import BUILTIN, WANTED, DaemonRun, daemon
 from tests.until import until
 
 NOBODY_SEEDS = """
@@ -16,19 +14,6 @@ retries = 0
 [stall]
 no_progress = "1s"
 """
-
-
-def understudy(*words: str, config: Path, code: int = 0) -> str:
-    """What the command prints, wide enough for every column; it must end with `code`."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "cli", *words, "--config", str(config)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "250"},
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_a_running_daemon_is_shown(tmp_path: Path, dsn: str, world: World, builtin_client: str) -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from tests.pipeline.command_line import understudy
 from tests.pipeline.conftest import World
 from tests.pipeline.daemon import DaemonRun, daemon
-from tests.pipeline.test_command_line import understudy
 from tests.until import until
 
 GOOD, PLAIN, BAD = (f"Sintel.2010.1080p.BluRay.{rest}" for rest in ("x264-GOOD", "x264-PLAIN", "x265-BAD"))

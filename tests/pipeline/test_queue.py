@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.pipeline.command_line import understudy
 from tests.pipeline.conftest import World
 from tests.pipeline.daemon import INDEXER, WANTED, DaemonRun, daemon
-from tests.pipeline.test_command_line import understudy
 from tests.until import until
 
 

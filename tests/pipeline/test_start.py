@@ -8,8 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,8 @@ import pytest
 from storage.embedded import free_port
 from tests.pipeline.clones import clone, environment, open_clone
 from tests.pipeline.daemon import REPOSITORY, DaemonRun
+from tests.pipeline.embedded import EMBEDDED, embedded
 from tests.until import until
-
-EMBEDDED = """\
-[daemon]
-data_dir = "data"
-[api]
-listen = "127.0.0.1:{port}"
-"""
 
 
 def test_a_wrong_configuration_starts_nothing(tmp_path: Path) -> None:
@@ -134,19 +127,6 @@ def assert_demo_succeeds(argv: Sequence[str | Path], clone: Path, temp: Path) ->
     assert path.is_file()
     shutil.rmtree(path.parents[2])
     assert time.monotonic() - start < 60
-
-
-@contextmanager
-def embedded(tmp_path: Path) -> Iterator[DaemonRun]:
-    """A daemon on its own PostgreSQL, ended afterwards."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    run = DaemonRun(folder, EMBEDDED.format(port=free_port()), dsn="")
-    try:
-        run.start()
-        yield run
-    finally:
-        run.end()
 
 
 def processes_in(folder: Path) -> list[str]:

@@ -4,8 +4,9 @@ from movies.format_facts import FormatFacts
 from movies.movie import DownloadId, MovieId, ReleaseId
 from movies.offer import Offer
 from movies.quality import Revision, quality_named
-from storage import downloads, releases
+from storage import downloads, imports, releases
 from storage.database import Connection
+from storage.files import Identity
 from storage.releases import Links
 
 RELEASE = "Sintel.2010.1080p.BluRay.x264-DURIAN"
@@ -48,4 +49,27 @@ def intend(
         seed_ratio=1.0,
         seed_time_s=None,
         correlation_id="c",
+    )
+
+
+def import_film(
+    connection: Connection,
+    movie_id: MovieId,
+    download_id: DownloadId,
+    *,
+    title: str = RELEASE,
+    facts: FormatFacts | None = None,
+) -> None:
+    """The movie's file is from this download."""
+    imports.done(
+        connection,
+        download_id,
+        movie_id=movie_id,
+        path="/library/Sintel (2010)/Sintel (2010).mkv",
+        identity=Identity(device=1, inode=2, size_bytes=1000, mtime_ns=4),
+        method="hardlink",
+        quality="WEBDL-1080p",
+        revision={"version": 2, "real": 0},
+        release_title=title,
+        facts=facts.as_json() if facts else None,
     )

@@ -17,7 +17,7 @@ from storage.embedded import EmbeddedPostgres
 from storage.errors import DatabaseUnavailable, NodeTaken
 from storage.listener import Listener
 from storage.migration import LOCK_KEY
-from tests.postgres import add_template, fresh_database, postgres_server, server_folder
+from tests.postgres import add_template, fresh_database, opened, postgres_server, server_folder
 from tests.until import until
 
 LIMIT_S = 0.5
@@ -36,14 +36,8 @@ def own_server() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 def shaky(own_server: EmbeddedPostgres) -> Iterator[Database]:
     """A database on that server whose calls may take `LIMIT_S`."""
-    with fresh_database(own_server) as dsn:
-        database = Database(dsn, application="shaky", call_limit_s=LIMIT_S)
-        database.open()
-        try:
-            database.prepare()
-            yield database
-        finally:
-            database.close()
+    with fresh_database(own_server) as dsn, opened(dsn, application="shaky", call_limit_s=LIMIT_S) as database:
+        yield database
 
 
 @contextmanager

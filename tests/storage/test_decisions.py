@@ -50,6 +50,17 @@ def judged(database: Database, movie_id: MovieId) -> list[dict[str, Any]]:
         return decisions.judged(connection, movie_id)
 
 
+def test_the_room_that_a_recent_decision_saw_is_known(database: Database, movie_id: MovieId) -> None:
+    with database.transaction() as connection:
+        assert decisions.free_bytes(connection, movie_id) is None
+        for free_bytes in (7, 5 * 2**40):
+            target = TARGET | {"free_bytes": free_bytes}
+            decisions.record(connection, Decision(movie_id=movie_id, target=target, judged=()))
+        assert decisions.free_bytes(connection, movie_id) == 5 * 2**40
+        connection.execute("update decisions set decided_at = now() - interval '1 hour'")
+        assert decisions.free_bytes(connection, movie_id) is None
+
+
 def record(database: Database, movie_id: MovieId, *ids: ReleaseId, taken: ReleaseId | None = None) -> None:
     with database.transaction() as connection:
         decisions.record(

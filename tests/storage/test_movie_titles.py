@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from movies.movie import MovieId, WantedMovie
 from movies.title import title_keys
@@ -13,7 +12,7 @@ from storage import movie_titles, movies
 from storage.database import Connection, Database
 from storage.embedded import EmbeddedPostgres
 from tests.postgres import fresh_database
-from tests.storage.test_plans import explained
+from tests.storage.explained import PLAN_MODES, explained, planning
 
 MANY = 100_000
 
@@ -95,13 +94,10 @@ def filled(postgres: EmbeddedPostgres) -> Iterator[str]:
         yield dsn
 
 
-@pytest.fixture(params=["force_custom_plan", "force_generic_plan"])
+@pytest.fixture(params=PLAN_MODES)
 def connection(filled: str, request: pytest.FixtureRequest) -> Iterator[Connection]:
-    """A statement is planned for its values and, once it was prepared and used often, without them."""
-    with psycopg.connect(filled, row_factory=dict_row, prepare_threshold=0) as connection:
-        connection.execute(f"set plan_cache_mode = {request.param}".encode())
+    with planning(filled, request.param) as connection:
         yield connection
-        connection.rollback()
 
 
 def test_a_page_of_a_feed_reads_the_movies_that_are_in_it_and_no_others(connection: Connection) -> None:

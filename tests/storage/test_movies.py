@@ -6,12 +6,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from movies.availability import Availability
 from movies.movie import DownloadState, MovieId, MovieState, WantedMovie
 from movies.profile import Profile
 from storage import acquisition, downloads, imports, movies
 from storage.database import Database
-from storage.files import Identity
-from tests.storage.rows import RELEASE, intend
+from tests.storage.rows import import_film, intend
 
 SINTEL = WantedMovie(title="Sintel", year=2010, profile="hd")
 MATRIX = WantedMovie(tmdb_id=603, profile="hd")
@@ -46,17 +46,7 @@ def put_file(database: Database, movie_id: MovieId) -> None:
     with database.transaction() as connection:
         download_id = intend(connection, movie_id)
         assert download_id is not None
-        imports.done(
-            connection,
-            download_id,
-            movie_id=movie_id,
-            path="/library/Sintel (2010)/Sintel (2010).mkv",
-            identity=Identity(device=1, inode=2, size_bytes=1000, mtime_ns=4),
-            method="hardlink",
-            quality="WEBDL-1080p",
-            revision={"version": 2, "real": 0},
-            release_title=RELEASE,
-        )
+        import_film(connection, movie_id, download_id)
         downloads.move(connection, download_id, DownloadState.IMPORTED, expected=(DownloadState.GRABBING,))
 
 
@@ -93,14 +83,14 @@ def test_a_claim_adds_what_it_knows_and_takes_nothing_away(database: Database) -
 
 
 def test_tags_and_availability_follow_the_newest_claim_of_the_same_node(database: Database) -> None:
-    def wishes(source: str, *tags: str, availability: str) -> tuple[list[str], str]:
+    def wishes(source: str, *tags: str, availability: Availability) -> tuple[list[str], str]:
         wanted = WantedMovie(title="Sintel", year=2010, profile="hd", tags=tags, minimum_availability=availability)
         movie = one(database, claim(database, wanted, source=source))
         return movie["tags"], movie["minimum_availability"]
 
-    assert wishes("file:a:config.toml:wanted.hd", "4k", availability="announced") == (["4k"], "announced")
-    assert wishes("file:b:config.toml:wanted.hd", "kids", availability="released") == (["4k"], "announced")
-    assert wishes("file:a:config.toml:wanted.hd", availability="in_cinemas") == ([], "in_cinemas")
+    assert wishes("file:a:config.toml:wanted.hd", "4k", availability=Availability.ANNOUNCED) == (["4k"], "announced")
+    assert wishes("file:b:config.toml:wanted.hd", "kids", availability=Availability.RELEASED) == (["4k"], "announced")
+    assert wishes("file:a:config.toml:wanted.hd", availability=Availability.IN_CINEMAS) == ([], "in_cinemas")
 
 
 def test_the_table_that_asks_for_a_movie_is_known(database: Database) -> None:

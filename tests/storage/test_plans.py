@@ -4,14 +4,11 @@ Each must come to its rows by the index made for it and touch about as many as i
 gets slower for ever. A statement is planned for its values and, once it was prepared and used often, without them.
 """
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from storage import events, jobs
 from storage.database import Connection
@@ -21,6 +18,7 @@ from storage.housekeeping import prune_jobs
 from storage.job_batches import finish_many
 from storage.jobs import Claim
 from tests.postgres import fresh_database
+from tests.storage.explained import PLAN_MODES, explained, planning
 
 FINISHED, WAITING, RUNNING = 100_000, 10_000, 50
 LANES = [f"indexer:{number}" for number in range(10)]
@@ -38,47 +36,6 @@ insert into jobs (kind, lane, correlation_id, state, attempt, owner, worker_node
 """
 PAST = f"insert into events (kind) select 'daemon.started' from generate_series(1, {FINISHED});"
 NEWER = "insert into events (kind) select 'daemon.started' from generate_series(1, 10);"
-EXPLAINED = """
-load 'auto_explain';
-set auto_explain.log_min_duration = 0;
-set auto_explain.log_analyze = on;
-set auto_explain.log_timing = off;
-set auto_explain.log_format = json;
-set client_min_messages = log;
-"""
-
-Node = dict[str, Any]
-
-
-class Explained:
-    """What PostgreSQL did for a call."""
-
-    def __init__(self, plans: Sequence[Node]) -> None:
-        self.nodes = [node for plan in plans for node in walk(plan)]
-
-    @property
-    def indexes(self) -> set[str]:
-        """Those of the two tables that grow."""
-        names = {node["Index Name"] for node in self.nodes if "Index Name" in node}
-        return {name for name in names if name.startswith(("jobs_", "events_"))}
-
-    @property
-    def full_scans(self) -> list[str]:
-        """Tables that were read from end to end."""
-        return [node["Relation Name"] for node in self.nodes if node["Node Type"] == "Seq Scan"]
-
-    @property
-    def rows_read(self) -> float:
-        """Those that were then filtered away, too."""
-        scans = [node for node in self.nodes if "Scan" in node["Node Type"] and "Relation Name" in node]
-        read = [node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in scans]
-        return sum(float(rows * node["Actual Loops"]) for rows, node in zip(read, scans, strict=True))
-
-
-def walk(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.get("Plans", ()):
-        yield from walk(child)
 
 
 @pytest.fixture(scope="module")
@@ -91,24 +48,10 @@ def filled(postgres: EmbeddedPostgres) -> Iterator[str]:
         yield dsn
 
 
-@pytest.fixture(params=["force_custom_plan", "force_generic_plan"])
+@pytest.fixture(params=PLAN_MODES)
 def connection(filled: str, request: pytest.FixtureRequest) -> Iterator[Connection]:
-    """Its transaction is rolled back."""
-    with psycopg.connect(filled, row_factory=dict_row, prepare_threshold=0) as connection:
-        connection.execute(f"set plan_cache_mode = {request.param}".encode())
+    with planning(filled, request.param) as connection:
         yield connection
-        connection.rollback()
-
-
-def explained(connection: Connection, call: Callable[[], object]) -> Explained:
-    said: list[str] = []
-    connection.execute(EXPLAINED, prepare=False)
-    connection.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
-    call()
-    connection.execute("select")  # the end of a query is reported with the next one's beginning
-    plans = [json.loads(text[text.index("{") :])["Plan"] for text in said if "plan:" in text]
-    assert plans, "auto_explain reports"
-    return Explained(plans)
 
 
 def held(connection: Connection) -> list[Claim]:

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -21,21 +21,10 @@ from storage.errors import DatabaseUnavailable
 from storage.listener import Listener
 from storage.subscription import Batch
 from tests.outbox import age, emit, prune, tell, titles
-from tests.postgres import add_template, fresh_database, postgres_server, server_folder
+from tests.postgres import add_template, fresh_database, opened, postgres_server, server_folder
 from tests.until import until
 
 WRITERS, TRANSACTIONS, MOVIES = 6, 60, 4
-
-
-@contextmanager
-def opened(dsn: str) -> Iterator[Database]:
-    database = Database(dsn, application="test")
-    database.open()
-    try:
-        database.prepare()
-        yield database
-    finally:
-        database.close()
 
 
 def take(database: Database, name: str = "one", *, limit: int = 500) -> Batch:

@@ -16,11 +16,10 @@ from movies.profile import Profile
 from movies.quality import Revision, quality_named
 from movies.release import parse_release
 from movies.target import Namesake, Target
-from storage import acquisition, downloads, imports, movies, targets
+from storage import acquisition, downloads, movies, targets
 from storage.database import Database
-from storage.files import Identity
 from storage.targets import Known, target_of
-from tests.storage.rows import RELEASE, add_release, intend
+from tests.storage.rows import RELEASE, add_release, import_film, intend
 
 X265 = CustomFormat(name="x265", conditions=(ReleaseTitle(pattern="x265"),))
 HD = Profile(
@@ -60,18 +59,7 @@ def bring_in(database: Database, movie_id: MovieId, title: str, *, facts: Format
     """The movie's file is from this release."""
     download_id = grab(database, movie_id, title, facts=facts)
     with database.transaction() as connection:
-        imports.done(
-            connection,
-            download_id,
-            movie_id=movie_id,
-            path="/library/Sintel (2010)/Sintel (2010).mkv",
-            identity=Identity(device=1, inode=2, size_bytes=1000, mtime_ns=4),
-            method="hardlink",
-            quality="WEBDL-1080p",
-            revision={"version": 2, "real": 0},
-            release_title=title,
-            facts=facts.as_json() if facts else None,
-        )
+        import_film(connection, movie_id, download_id, title=title, facts=facts)
     move(database, download_id, DownloadState.IMPORTED)
 
 
@@ -97,7 +85,12 @@ def test_a_decision_learns_who_the_movie_is_and_what_is_asked_of_it(database: Da
     movie_id = claim(
         database,
         WantedMovie(
-            title="Sintel", year=2010, imdb_id="tt1727587", profile="hd", tags=("4k",), minimum_availability="announced"
+            title="Sintel",
+            year=2010,
+            imdb_id="tt1727587",
+            profile="hd",
+            tags=("4k",),
+            minimum_availability=Availability.ANNOUNCED,
         ),
     )
     found = target(database, movie_id)
