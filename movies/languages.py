@@ -11,15 +11,15 @@ ORIGINAL = "Original"
 _TABLE: dict[str, tuple[str, str, str]] = {
     "English": ("english inglés ingles", "eng", "en"),
     "French": ("french truefrench subfrench vff vfq vfi vf2 vf vof vostfr francais français", "fra fre", "fr"),
-    "German": ("german deutsch videomann", "ger deu", "de"),
-    "Spanish": ("spanish castellano español espanol", "spa esp", "es"),
+    "German": ("german deutsch swissgerman videomann", "ger deu", "de"),
+    "Spanish": ("spanish castellano castilian español espanol", "spa esp", "es"),
     "Spanish (Latino)": ("latino", "", ""),
     "Italian": ("italian italiano", "ita", "it"),
     "Portuguese": ("portuguese", "por", "pt"),
     "Portuguese (Brazil)": ("brazilian dublado pt~br", "", ""),
     "Dutch": ("dutch", "dut nld", "nl"),
     "Flemish": ("flemish", "vls", ""),
-    "Danish": ("danish", "dan", "dk"),
+    "Danish": ("danish", "dan", "da dk"),
     "Swedish": ("swedish", "swe", "sv se"),
     "Norwegian": ("norwegian", "nor", "no"),
     "Finnish": ("finnish", "fin", "fi"),
@@ -56,7 +56,8 @@ _TABLE: dict[str, tuple[str, str, str]] = {
     "Korean": ("korean", "kor", "ko kr"),
     "Japanese": ("japanese", "jpn jap", "ja jp"),
     "Chinese": (
-        "chinese mandarin cantonese chs cht big5 国语 粤语 中字 中文字幕 字幕 中英字幕 简体 繁体 简繁",
+        "chinese mandarin cantonese chs cht big5 国语 粤语 中字 中文字幕 字幕 中英字幕 国{英,粤}双语 中英双语"
+        " {简,簡,繁,简繁,繁简}{,体,體}{,中,中文,中字,字幕,内封,日双语,英双语}",
         "chi zho",
         "zh cn",
     ),

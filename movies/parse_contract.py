@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from movies.files import DISC_FOLDERS
+from movies.quality import UNKNOWN
 from movies.release import (
     ParsedRelease,
     Unparsable,
@@ -82,9 +83,14 @@ def _path(path: str) -> Mapping[str, Json]:
     if isinstance(of_folder, ParsedRelease):
         if isinstance(parsed, Unparsable):
             parsed = of_folder if parsed.reason in _SAYS_NOTHING else parsed
-        elif parsed.year is None and of_folder.year is not None and of_folder.release_group is not None:
+        elif parsed.year is None and of_folder.year is not None and _is_release(of_folder):
             parsed = of_folder  # scene files have short names: "Some.Film.2010.1080p.BluRay.x264-GRP/grp-sf.mkv"
     return facts_json(parsed)
+
+
+def _is_release(folder: ParsedRelease) -> bool:
+    """Say whether a folder bears a release's name, and not a movie's or a collection's."""
+    return folder.release_group is not None or folder.quality is not UNKNOWN
 
 
 def _outside_disc(parts: list[str]) -> list[str]:

@@ -97,6 +97,7 @@ _SUBJECT = re.compile(
     r'[^"]{0,64}"([^"]{1,500}?)(?:\.(?:part|vol)[0-9+]{1,9})?(?:\.(?:rar|par2|nfo|sfv|nzb))?" yEnc'
     r"(?: \([0-9/]{1,16}\))?"
 )
+_WIDE_BRACKETS = str.maketrans("\u3010\u3011", "[]")  # of Chinese names
 _PLAIN_SUBS = frozenset({"sub", "subs"})
 _GAPS = re.compile(r"[ ._]+")
 
@@ -165,6 +166,8 @@ def _read(name: str) -> _Reading | None:
     if '"' in text:
         subject = _SUBJECT.fullmatch(text)
         text, extension = _without_extension(subject[1]) if subject else (text, extension)
+    if "\u3010" in text:
+        text = text.translate(_WIDE_BRACKETS)
     site = _SITE.match(text)
     words = Name(text[site.end() :] if site else text)
     if not words.words:
@@ -205,12 +208,17 @@ def _is_spoken(name: Name, token: Token, spoken: Sequence[Token], tail: Tail) ->
     """Say whether a language is of the sound: not of subtitles after it, and a short code not by chance."""
     if any(_are_neighbours(name, token, other) or _are_neighbours(name, other, token) for other in spoken):
         return True
-    if any(
-        _are_neighbours(name, token, t) and name.words[t.first] in _PLAIN_SUBS for t in tail.get(Kind.SUBTITLES, ())
-    ):
+    if any(_are_neighbours(name, token, t) and _follows_its_language(name, t) for t in tail.get(Kind.SUBTITLES, ())):
         return False
     written = name.written(token.first, token.end)
     return token.kind is not Kind.SHORT_LANGUAGE_CODE or (written.isupper() and written.lower() in CAPITAL_CODES)
+
+
+def _follows_its_language(name: Name, subtitles: Token) -> bool:
+    """Say whether subtitles are of the language before them: not "ITA.SUB.ENG", nor "Inglés+Subs"."""
+    first = subtitles.first
+    is_added = name.flat[name.starts[first] - 1] == "+"
+    return subtitles.end == first + 1 and name.words[first] in _PLAIN_SUBS and not is_added
 
 
 def _are_neighbours(name: Name, one: Token, other: Token) -> bool:

@@ -20,7 +20,7 @@ class Signature(NamedTuple):
 # Reposters and indexers append themselves to other people's releases, with a hyphen or in brackets.
 _REPOSTERS = re.compile(
     r"rp|1|pre|xpost|postbot|obfuscat(?:ed|ion)|scrambled|sample|nzbgeek|buymore|asrequested|alternativetorequested"
-    r"|rakuv\w{0,10}|whiterev|altezachen|gerov|repackpost|chamele0n|z0ids3n|4p|4planet",
+    r"|rakuv\w{0,10}|whiterev|altezachen|gerov|repackpost|wrteam|captcha|inc0gnito|chamele0n|z0ids3n|4p|4planet",
     re.IGNORECASE,
 )
 _USENET = " yEnc"  # of the subject of a post
@@ -35,6 +35,7 @@ _LEADING_BRACKET = re.compile(r"\s*\[([^\[\]]{2,40})\]")
 _MIXED_CASE = re.compile(r"(?=.{0,30}[a-z])[^\W_].{0,30}[A-Z]")
 _LAST_KINDS = frozenset({Kind.CODEC, Kind.AUDIO, Kind.CHANNELS})
 _CLOSING = (")", "]")
+_NO_GROUPS = frozenset({"eng", "ita", "ger", "fra", "fre", "jap", "jpn", "esp", "spa", "rus", "en", "es"})  # "XviD-ENG"
 _CHECKSUM = re.compile(r"[0-9A-Fa-f]{8}")
 
 
@@ -124,6 +125,7 @@ def _is_of_words(name: Name, tail: Sequence[Token], hyphen: int, end: int) -> bo
         and name.starts[first] == hyphen + 1
         and name.ends[stop - 1] == end
         and name.text.count(" ", hyphen, end) == stop - first - 1
+        and "(" not in name.text[hyphen:end]
         and any(t.end == first and name.ends[first - 1] == hyphen for t in tail)
         and not any(t.end > first for t in tail)
     )
@@ -142,6 +144,7 @@ def _is_technical(name: Name, tail: Sequence[Token], start: int, stop: int, *, i
         if (
             token.is_strong
             or token.kind is Kind.SUBTITLES
+            or name.flat[start:stop] in _NO_GROUPS
             or token.first < first
             or token.end > end
             or (is_alone and end - first == 1)
@@ -163,8 +166,9 @@ def _leading_group(name: Name, tail: Sequence[Token], first: int) -> Signature |
     if match is None or "." in match[1] or match[1].isdecimal():
         return None
     end = name.word_at(match.end())
-    if end > first or any(token.first < end for token in tail):
-        return None
+    inside = [token for token in tail if token.first < end]
+    if end > first or any(token.is_strong for token in inside) or sum(t.end - t.first for t in inside) >= end:
+        return None  # "[1080p]", "[Multi Subs]", but "[Group Subs]"
     return Signature(match[1], *match.span(1))
 
 
@@ -196,6 +200,9 @@ def _appended(name: Name, tail: Sequence[Token], end: int) -> int:
         if opened > 0 and (is_site or _is_signed(name, tail, hyphen, opened)):
             return len(text[:opened].rstrip(" -"))
         return -1
+    if text[end - 1 : end] == "}":  # "{imdb-tt0133093}"
+        opened = text.rfind("{", 0, end)
+        return len(text[:opened].rstrip(" -")) if opened > 0 else -1
     if text.endswith(_USENET, 0, end):
         return end - len(_USENET)
     if text[end - 1 : end] == ")" and _COPY.fullmatch(text, end - 4, end) is not None:
@@ -203,12 +210,16 @@ def _appended(name: Name, tail: Sequence[Token], end: int) -> int:
     return hyphen if hyphen > 0 and _REPOSTERS.fullmatch(text, hyphen + 1, end) else -1
 
 
-def _is_signed(name: Name, tail: Sequence[Token], hyphen: int, end: int) -> bool:
-    """Say whether a group has signed already, right before a bracket ("x264-Group[index]")."""
+def _is_signed(name: Name, tail: Sequence[Token], hyphen: int, opened: int) -> bool:
+    """Say whether a group has signed already before a bracket: "x264-Group[index]", "(1080p x265 Group) [team]"."""
+    end = opened - (name.text[opened - 1] == " ")
+    if name.text[end - 1] == ")":
+        return any(_in_closing_bracket(name, tail, name.text.rfind("(", 0, end), end))
     if not 0 < hyphen < end or not _NAME.fullmatch(name.text, hyphen + 1, end):
         return False
     place = name.word_at(hyphen)
-    return not any(token.first <= place < token.end for token in tail)
+    is_after_token = end == opened or any(token.end == place for token in tail)
+    return is_after_token and not any(token.first <= place < token.end for token in tail)
 
 
 def _stands_after_token(name: Name, tail: Sequence[Token], start: int) -> bool:

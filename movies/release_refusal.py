@@ -8,7 +8,9 @@ from movies.vocabulary import Kind
 
 _HEX = re.compile(r"[0-9a-f]{12,}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_BACKUP = re.compile(r"backup_\d{5,}s\d{2}-\d{2}", re.IGNORECASE)
+_COUNTED = re.compile(r"backup_\d{5,}s\d{2}-\d{2}|\d{6}_\d{2}", re.IGNORECASE)
+_LETTERS_AND_COUNT = re.compile(r"[a-z]{11,}\d{3}")
+_TYPED = frozenset({"abc", "123"})  # what people call a post that must not be found
 # "[Group] Title - 07 [1080p]": how groups number the episodes of a series
 _NUMBERED = re.compile(r"\[[^\[\]]{1,60}\][^\[\]()]{1,200} - \d{2,3}(?:v\d)?(?: ?[\[(].*)?")
 
@@ -21,11 +23,14 @@ def is_obfuscated(name: Name) -> bool:
     last = words[-1]
     is_mixed = not last.isdecimal() and not last.isalpha()
     if len(words) > 1:
-        return _BACKUP.fullmatch(name.text) is not None or (is_mixed and _HEX.fullmatch(last) is not None)
+        is_long = len(words[0]) >= 32 and not words[0].isalpha()
+        return is_long or _COUNTED.fullmatch(name.text) is not None or (is_mixed and _HEX.fullmatch(last) is not None)
+    if last in _TYPED:
+        return True
     if not last.isalpha():
-        return len(last) >= (16 if is_mixed else 8)
+        return len(last) >= (16 if is_mixed else 8) or _LETTERS_AND_COUNT.fullmatch(last) is not None
     word = name.written(0, 1)
-    return len(word) >= 24 and not (word[1:].islower() or word.isupper())
+    return len(word) >= 24 and not (word.istitle() or word.isupper())
 
 
 def is_series(name: Name, tokens: Sequence[Token], tail: Tail) -> bool:

@@ -115,15 +115,15 @@ _STRONG: tuple[tuple[TokenKind, str, str], ...] = (
     (Kind.CODEC, "vp9", "vp9"),
     (Kind.CODEC, "10bit", "{8,10,12}~bit{,s} hi10{,p}"),
     # sound
-    (Kind.AUDIO, "dts", "dts"),
-    (Kind.AUDIO, "dts-hd", "dts~hd"),
+    (Kind.AUDIO, "dts", "dts{,d}"),  # D: of a German dub
+    (Kind.AUDIO, "dts-hd", "dts~hd dtshdd"),
     (Kind.AUDIO, "dts-hd ma", "dts~{,hd~}ma dts~hr_ma"),
     (Kind.AUDIO, "dts-hd hra", "dts~{,hd~}hr{,a}"),
     (Kind.AUDIO, "dts-x", "dts~x"),
     (Kind.AUDIO, "dts-es", "dts~es"),
     (Kind.AUDIO, "truehd", "true~hd{,a}"),
-    (Kind.AUDIO, "dd+", "e~ac~3 ddp{,a} dd+ {,dolby_}digital_plus"),
-    (Kind.AUDIO, "dd", "ac~3 {dolby,dd}_digital"),
+    (Kind.AUDIO, "dd+", "e~ac~3 eac3d ddp{,a} dd+ {,dolby_}digital_plus"),
+    (Kind.AUDIO, "dd", "ac~3 ac3d {dolby,dd}_digital"),
     (Kind.AUDIO, "aac", "{,q}aac aaclc he~aac"),
     (Kind.AUDIO, "flac", "flac"),
     (Kind.AUDIO, "pcm", "{,l}pcm"),
@@ -169,7 +169,7 @@ _WEAK: tuple[tuple[TokenKind, str, str], ...] = (
     (Kind.EDITION_HEAD, Kind.EDITION, "extended theatrical ultimate director~{,s} directors criterion anniversary"),
     (Kind.EDITION_HEAD, Kind.EDITION, "despeciali{s,z}ed"),
     (Kind.EDITION_HEAD, "", "{collector,producer}~s {collector,producer} special final assembly imperial diamond"),
-    (Kind.EDITION_HEAD, "", "signature international deluxe definitive rogue hunter super premium"),
+    (Kind.EDITION_HEAD, "", "signature international deluxe definitive rogue rouge rekall hunter super premium"),
     (Kind.EDITION_HEAD, Kind.TAG, "limited"),
     (Kind.EDITION_HEAD, "", "roadshow alternat{e,ive}"),
     # languages and subtitles
@@ -177,6 +177,7 @@ _WEAK: tuple[tuple[TokenKind, str, str], ...] = (
     (Kind.SEVERAL_LANGUAGES, "", "dl ml multi dual {dual,multi}~{audio,lang}"),
     (Kind.SUBTITLES, "", "{,soft,multi,multiple,e,en,ru}~sub{,s} vost napisy"),
     (Kind.HARDCODED_SUBS, "generic", "hc subbed hard~{,coded~}sub{,s}"),
+    (Kind.HARDCODED_SUBS, "", "{ch,viet,indo}sub{,s}"),
     # what groups and sites say besides
     (Kind.SAMPLE, "", "sample"),
     (Kind.TAG, "", "dub dubbed internal pal ntsc ws fs read~nfo nfofix dirfix subfix"),
