@@ -149,6 +149,7 @@ class Supervisor(Supervised):
         address.reopen()
         child.actor.start(address, **child.arguments)
         actor = address.actor
+        self._check_present()  # else this may be the successor's actor already
         assert isinstance(actor, Supervised)
         running.actor, running.state, running.ticket = actor, "running", None
         try:
@@ -214,10 +215,8 @@ class Supervisor(Supervised):
         self._close(running)
         if child.restart == "temporary":
             del self.running[child.name]
-        if not child.is_significant:
-            return
         others = [other for other in self.running.values() if other.child.is_significant and other.state != "stopped"]
-        if self.policy.auto_shutdown == "any_significant" or not others:
+        if child.is_significant and (self.policy.auto_shutdown == "any_significant" or not others):
             raise AutoShutdown(f"{child.name} has ended, which was significant")
 
     def _bring_back(self, running: Running, reason: BaseException | None) -> None:
